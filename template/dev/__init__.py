@@ -1,0 +1,1 @@
+"""Tools of the developer's machine. Nothing in here is deployed."""
