@@ -1,0 +1,52 @@
+# Needs python3 (3.11 or newer), git and make; uv and everything else comes into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help new test check bench lock named
+
+PYTHON ?= python3
+UV = $(or $(shell command -v uv),.venv/bin/uv)
+READY := .venv/.ready
+
+# A caller's Python must not leak into ours.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+new: named $(READY) ## Make a service: name=orders [dest=out/orders] [args='-d team=…']
+	@.venv/bin/roadbed new '$(name)' '$(or $(dest),out/$(name))' $(args)
+
+named:
+	@test -n '$(name)' || { echo 'A service needs a name: make new name=orders' >&2; exit 2; }
+
+test: $(READY) ## Run this repository's tests; args='-k name' picks some
+	@.venv/bin/python -m pytest $(args)
+
+check: $(READY) ## Formatter, linter, types, import contracts, dependencies
+	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/deptry .
+
+bench: $(READY) ## Measure against rivals, side by side; only=new picks one
+	@.venv/bin/python -m bench $(only)
+
+lock: $(READY) ## Pin requirements.in, with hashes, to what is newest
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-emit-index-url requirements.in --output-file requirements.txt
+
+$(READY): requirements.txt pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Roadbed needs Python 3.11 or newer: install it, or name it: make PYTHON=python3.12 …' >&2; exit 2; }
+	@git --version >/dev/null || { echo 'Roadbed needs git: install it.' >&2; exit 2; }
+	@.venv/bin/python -c '' 2>/dev/null || rm -rf .venv
+	@command -v uv >/dev/null || test -x .venv/bin/uv || { \
+		$(PYTHON) -m venv .venv || { rm -rf .venv; \
+			echo 'This Python makes no virtual environments: install its venv (Debian: apt install python3-venv).' >&2; exit 2; }; \
+		sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt; \
+		.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt; }
+	@test -x .venv/bin/python || $(UV) venv --quiet --python '$(PYTHON)' .venv
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.txt
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Roadbed stamps out production Python web services, and keeps them up to date."""

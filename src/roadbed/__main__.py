@@ -1,0 +1,5 @@
+"""`python -m roadbed`."""
+
+from roadbed.cli import app
+
+app(prog_name="roadbed")

@@ -1,0 +1,49 @@
+"""What goes wrong, in words: one sentence on what happened, one on what to do next."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from roadbed.errors import RoadbedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+
+@contextmanager
+def told(*, debug: bool) -> Iterator[None]:
+    """Turn errors that a user can cause into sentences, and signals into a clean retreat.
+
+    Exit code 2 for an error, 130 for Ctrl-C (143 and 129 for SIGTERM and SIGHUP). With `debug`
+    the traceback is shown as well.
+    """
+    caught: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in _RETREAT}
+    try:
+        yield
+    except RoadbedError as error:
+        if debug:
+            raise
+        typer.echo(f"Error: {error.what}\n{error.advice}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        typer.echo("Stopped; nothing was written.", err=True)
+        raise typer.Exit(128 + (caught or [signal.SIGINT])[0]) from None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+_RETREAT = (signal.SIGTERM, signal.SIGHUP)

@@ -1,0 +1,63 @@
+"""Steps as they happen, on standard error: live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from roadbed.creation import Step
+
+    Report = Callable[[Step], None]
+
+_MARKS = {"done": "✓", "failed": "✗", "left out": "-", "stopped": "✗"}
+
+
+@contextmanager
+def shown(*, quiet: bool) -> Iterator[Report]:
+    """Give a function that shows a step when it begins and when it ends."""
+    if quiet:
+        yield lambda step: None
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with _live() as report:
+            yield report
+    else:
+        yield _plain
+
+
+def line(step: Step) -> str:
+    """One step in one line: mark, name, seconds, and why it was left out."""
+    if step.state == "left out":
+        return f"{_MARKS[step.state]} {step.name:<8}          left out ({step.detail})"
+    outcome = "" if step.state == "done" else f"  {step.state}"
+    return f"{_MARKS[step.state]} {step.name:<8} {step.seconds:6.1f} s{outcome}"
+
+
+def _plain(step: Step) -> None:
+    if step.state != "running":
+        typer.echo(line(step), err=True)
+
+
+@contextmanager
+def _live() -> Iterator[Report]:
+    """All steps so far, with a running clock; gone at the end, when the table is printed."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(finished_text=" "), TextColumn("{task.description}")
+    console = Console(stderr=True)
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as display:
+
+        def report(step: Step) -> None:
+            if step.state == "running":
+                display.add_task(step.name, total=1)
+            else:
+                display.update(display.task_ids[-1], description=line(step), completed=1)
+
+        yield report

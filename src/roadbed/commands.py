@@ -1,0 +1,111 @@
+"""The commands of a service that was just made: `make test` and the like.
+
+They see neither this program's virtual environment, nor the make and the git that it may run
+under, nor a configured database: a new service never touches one that somebody uses.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from uv import find_uv_bin
+
+from roadbed import git
+from roadbed.errors import RoadbedError
+
+PATIENCE = 10.0  # seconds that an interrupted command may take to clean up, before harder signals
+_TAIL = 40  # lines of a failed command's output
+
+_PRIVATE = {
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_PROJECT"),
+    *("MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES"),
+    *("DATABASE_URL", "PYTEST_ADDOPTS"),
+    *git.PLACES,
+}
+
+
+class CommandFailed(Exception):
+    """A command exited with another code than 0. `str()` of it is the end of its output."""
+
+
+def require_make() -> None:
+    """Make sure that there is a `make`.
+
+    Raises:
+        RoadbedError: there is none.
+    """
+    if shutil.which("make") is None:
+        raise RoadbedError(
+            "There is no make on PATH, and a service's commands are make targets.",
+            "Install make, or leave the installation out with --no-install.",
+        )
+
+
+def uv() -> str:
+    """The uv that came with Roadbed, so that a service can be locked where there is none."""
+    return find_uv_bin()
+
+
+def run(*command: str, at: Path) -> None:
+    """Run a command in the folder `at`, and wait for it.
+
+    Interrupted, it interrupts the command and all that the command started, and waits for them.
+
+    Raises:
+        CommandFailed: it exited with another code than 0.
+        KeyboardInterrupt: as it was.
+    """
+    # A file and not a pipe: a server that outlives the command would hold a pipe open.
+    with TemporaryFile() as output:
+        process = subprocess.Popen(
+            command,
+            cwd=at,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        try:
+            code = process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+        if code:
+            output.seek(0)
+            lines = output.read().decode(errors="replace").rstrip().splitlines()
+            raise CommandFailed("\n".join(lines[-_TAIL:]) or f"{command[0]} exited with {code}")
+
+
+def environment() -> dict[str, str]:
+    """The environment of a service's commands."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _PRIVATE and not name.startswith("PYTEST_XDIST")
+    }
+    tools = str(Path(uv()).parent)
+    return kept | {
+        "PATH": os.pathsep.join(filter(None, [kept.get("PATH", os.defpath), tools])),
+        "UV_PYTHON": sys.executable,
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for request in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, request)
+            process.wait(PATIENCE)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        else:
+            return

@@ -1,0 +1,133 @@
+"""Git as a child process. Every call to git in Roadbed goes through here.
+
+A repository is always named by the caller: the variables with which a surrounding git (a hook,
+an alias, `git rebase --exec`) points at *its* repository are never passed on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from roadbed.errors import RoadbedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OLDEST = (2, 28)  # the first with `git init --initial-branch`
+
+# `git rev-parse --local-env-vars`, but for GIT_CONFIG_COUNT: that one is the user's own
+# configuration (a proxy, a credential helper), not a place.
+PLACES = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+)
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
+
+
+class GitError(Exception):
+    """Git said no. `str()` of it is git's own complaint in one line, without credentials."""
+
+    def __init__(self, verb: str, output: str) -> None:
+        lines = output.strip().splitlines() or [f"git {verb} failed"]
+        complaint = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
+        plain = complaint.removeprefix("fatal: ").removeprefix("error: ")
+        super().__init__(_CREDENTIALS.sub("", plain).removesuffix("."))
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The caller's environment without another repository's places, and with `extra`."""
+    return {key: value for key, value in os.environ.items() if key not in PLACES} | extra
+
+
+def run(*arguments: str, at: Path | None = None, **extra: str) -> str:
+    """Run git in the folder `at` and return what it prints, without the last line end.
+
+    Raises:
+        GitError: git exited with another code than 0.
+        RoadbedError: there is no git on PATH.
+    """
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=at,
+            env=environment(**extra),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError as missing:
+        if at is not None and not at.is_dir():
+            raise
+        raise RoadbedError(
+            "There is no git on PATH.", f"Install git {_dotted(OLDEST)} or newer, and try again."
+        ) from missing
+    if done.returncode:
+        raise GitError(arguments[0], done.stderr.decode(errors="replace"))
+    return done.stdout.decode(errors="surrogateescape").removesuffix("\n")
+
+
+def succeeds(*arguments: str, at: Path | None = None, **extra: str) -> bool:
+    """Whether git exits with 0."""
+    try:
+        run(*arguments, at=at, **extra)
+    except GitError:
+        return False
+    return True
+
+
+def setting(key: str, at: Path | None = None) -> str | None:
+    """A value of git's configuration; the first one where there are many."""
+    try:
+        return run("config", "--get-all", key, at=at).splitlines()[0]
+    except (GitError, IndexError):
+        return None
+
+
+def require() -> None:
+    """Make sure that git is there and new enough.
+
+    Raises:
+        RoadbedError: it is missing or too old.
+    """
+    answer = run("version")
+    found = re.search(r"(\d+)\.(\d+)", answer)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        raise RoadbedError(
+            f"`git version` says “{answer}”, and Roadbed needs {_dotted(OLDEST)} or newer.",
+            "Install a newer git, and try again.",
+        )
+
+
+def without_credentials(url: str) -> str:
+    """`url` as it may be written down: no password, and over HTTP no user either.
+
+    A user name over ssh is part of the address (`git@…`), over HTTP it is often a token.
+    """
+    found = re.fullmatch(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<user>[^/]*)@(?P<rest>.*)", url)
+    if found is None:
+        return url
+    user = found["user"].partition(":")[0]
+    keep = f"{user}@" if user and not found["scheme"].lower().startswith("http") else ""
+    return f"{found['scheme']}://{keep}{found['rest']}"
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

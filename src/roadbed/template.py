@@ -1,0 +1,246 @@
+"""Where the template comes from, and its versions.
+
+The template's history is read in place: from a checkout of this repository, from the bundle that
+a wheel carries, or from the path or address that `--template` names. A version is a tag, a branch
+or a commit; a work tree with uncommitted changes is never one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion
+from packaging.version import Version as Release
+
+from roadbed import git
+from roadbed.errors import RoadbedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKOUT = Path(__file__).parents[2]
+BUNDLE = Path(__file__).with_name("template.bundle")  # in a wheel: see hatch_build.py
+ORIGIN = Path(__file__).with_name("template.json")
+
+# Copier's own short forms, so that what it would understand works here too.
+_SHORT = {"gh:": "https://github.com", "gl:": "https://gitlab.com"}
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of the template.
+
+    Attributes:
+        name: what `git describe --tags --always` calls it, as Copier records it in `_commit`.
+        commit: the full hash.
+    """
+
+    name: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template's history.
+
+    Attributes:
+        source: what a service records as `_src_path`: never with credentials.
+        git_dir: the repository that holds the history.
+        checkout: its work tree, if it has one.
+    """
+
+    source: str
+    git_dir: Path
+    checkout: Path | None = None
+
+    def releases(self) -> list[str]:
+        """The tags that are versions (PEP 440), oldest first."""
+        return releases(self._git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags"))
+
+    def version(self, ref: str | None = None) -> Version:
+        """The version that `ref` names; else the newest release, else the last commit.
+
+        A pre-release has to be named, as with Copier.
+
+        Raises:
+            RoadbedError: there is no such tag, branch or commit.
+        """
+        if ref is None:
+            newest = newest_release(self.releases())
+            candidates = [f"refs/tags/{newest}"] if newest else ["HEAD"]
+        else:
+            candidates = [ref, f"refs/remotes/origin/{ref}"]
+        for candidate in candidates:
+            try:
+                commit = self._git(
+                    "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}"
+                )
+            except git.GitError:
+                continue
+            return Version(self._git("describe", "--tags", "--always", commit), commit)
+        if ref is None:
+            raise RoadbedError(
+                f"The template {self.source} has no commit yet.", "Commit it, and try again."
+            )
+        raise RoadbedError(
+            f"The template {self.source} has no tag, branch or commit “{ref}”.",
+            _known(self.releases()),
+        )
+
+    def uncommitted(self) -> bool:
+        """Whether the work tree holds changes that no version holds."""
+        return self.checkout is not None and bool(
+            git.run("status", "--porcelain", at=self.checkout, GIT_OPTIONAL_LOCKS="0")
+        )
+
+    def write(self, version: Version, folder: Path) -> None:
+        """Write the files of `version` into the new folder `folder`.
+
+        A private index and work tree: the checkout's own stay as they are. The result depends on
+        the commit alone, not on this machine's line ends, hooks or sparse checkout.
+        """
+        folder.mkdir()
+        with TemporaryDirectory(prefix="roadbed-index-") as scratch:
+            self._git(
+                *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.fsmonitor=false"),
+                *("-c", f"core.hooksPath={os.devnull}", "-c", "core.splitIndex=false"),
+                *("read-tree", "--reset", "-u", "--no-sparse-checkout", version.commit),
+                GIT_WORK_TREE=str(folder),
+                GIT_INDEX_FILE=str(Path(scratch, "index")),
+            )
+
+    def _git(self, *arguments: str, **extra: str) -> str:
+        return git.run(*arguments, GIT_DIR=str(self.git_dir), **extra)
+
+
+@contextmanager
+def opened(where: str | None = None) -> Iterator[Template]:
+    """Open the template at `where`: a path, an address, a bundle; else this Roadbed's own.
+
+    Raises:
+        RoadbedError: there is no template with a git history.
+    """
+    if where is None and BUNDLE.is_file():
+        with _cloned(str(BUNDLE), source=_recorded_origin() or str(BUNDLE)) as template:
+            yield template
+    elif where is None:
+        yield _checkout(CHECKOUT)
+    elif (path := Path(where).expanduser()).is_dir():
+        yield _checkout(path.resolve())
+    elif path.is_file():
+        with _cloned(str(path.resolve()), source=str(path.resolve())) as template:
+            yield template
+    elif _is_address(address := _expanded(where)):
+        with _cloned(address, source=git.without_credentials(where)) as template:
+            yield template
+    else:
+        raise RoadbedError(
+            f"There is no template at {where}: no such folder, bundle or address.",
+            "Give --template a git repository's path or address.",
+        )
+
+
+def releases(tags: str) -> list[str]:
+    """Of tag names, one a line, those that are versions (PEP 440), oldest first."""
+    found = []
+    for tag in tags.splitlines():
+        try:
+            found.append((Release(tag), tag))
+        except InvalidVersion:
+            continue
+    return [tag for _, tag in sorted(found)]
+
+
+def newest_release(tags: list[str]) -> str | None:
+    """The last of the sorted `tags` that is no pre-release."""
+    return next((tag for tag in reversed(tags) if not Release(tag).is_prerelease), None)
+
+
+def current_version() -> str:
+    """The name of the version that `new` renders unless told otherwise, cheaply.
+
+    Raises:
+        RoadbedError, GitError: there is none.
+    """
+    if not BUNDLE.is_file():
+        return _checkout(CHECKOUT).version().name
+    heads = dict(
+        reversed(line.split(" ", 1)) for line in git.run("bundle", "list-heads", str(BUNDLE)).splitlines()
+    )
+    tags = "\n".join(ref.removeprefix("refs/tags/") for ref in heads if ref.startswith("refs/tags/"))
+    return newest_release(releases(tags)) or heads["HEAD"][:7]
+
+
+def origin_of(checkout: Path) -> str | None:
+    """Where `checkout` was cloned from, as it may be written down: absolute, no credentials."""
+    # Not `git remote get-url`: it applies `insteadOf`, which is where CI puts tokens.
+    url = git.setting("remote.origin.url", at=checkout)
+    if url is None:
+        return None
+    if _is_address(url):
+        return git.without_credentials(url)
+    return os.path.normpath(checkout / Path(url).expanduser())
+
+
+def _checkout(path: Path) -> Template:
+    try:
+        git_dir = Path(git.run("rev-parse", "--absolute-git-dir", at=path))
+        bare = git.run("rev-parse", "--is-bare-repository", at=path) == "true"
+        root = git_dir if bare else Path(git.run("rev-parse", "--show-toplevel", at=path))
+    except git.GitError as error:
+        raise RoadbedError(
+            f"The template at {path} has no git history to read its versions from ({error}).",
+            "Clone its repository instead of copying its files.",
+        ) from error
+    if root.resolve() != path.resolve():
+        raise RoadbedError(
+            f"The template at {path} is no git repository of its own, but a folder of {root}.",
+            "Give --template the root of a repository.",
+        )
+    source = origin_of(path) or str(path)
+    return Template(source, git_dir, checkout=None if bare else path)
+
+
+@contextmanager
+def _cloned(address: str, *, source: str) -> Iterator[Template]:
+    with TemporaryDirectory(prefix="roadbed-template-") as scratch:
+        git_dir = Path(scratch, "template.git")
+        try:
+            git.run("clone", "--bare", "--quiet", "--", address, str(git_dir))
+        except git.GitError as error:
+            raise RoadbedError(
+                f"The template {source} could not be fetched: {error}.",
+                "Check the address, your network and your access to it, and try again.",
+            ) from error
+        yield Template(source, git_dir)
+
+
+def _recorded_origin() -> str | None:
+    recorded: dict[str, str | None] = json.loads(ORIGIN.read_text(encoding="utf-8"))
+    return recorded["origin"]
+
+
+def _expanded(where: str) -> str:
+    for short, host in _SHORT.items():
+        if where.startswith(short):
+            return f"{host}/{where.removeprefix(short).strip('/').removesuffix('.git')}.git"
+    return where.removeprefix("git+")
+
+
+def _is_address(where: str) -> bool:
+    """A URL, or ssh's `host:path`; not a path."""
+    return "://" in where or re.match(r"[^/]+:", where) is not None
+
+
+def _known(tags: list[str]) -> str:
+    if not tags:
+        return "It has no releases yet: give --ref a branch or a commit, or leave it out."
+    shown = ", ".join(reversed(tags[-5:]))
+    return f"Its newest releases are {shown}."
