@@ -27,7 +27,7 @@ check: $(READY) ## Formatter, linter, types, import contracts, dependencies
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@.venv/bin/deptry .
+	@.venv/bin/deptry src
 
 bench: $(READY) ## Measure against rivals, side by side; only=new picks one
 	@.venv/bin/python -m bench $(only)

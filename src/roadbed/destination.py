@@ -90,10 +90,11 @@ def _move(built: Path, destination: Path) -> None:
     moved: list[Path] = []
     try:
         for entry in built.iterdir():
-            moved.append(entry.rename(destination / entry.name))
+            entry.rename(destination / entry.name)
+            moved.append(entry)
     except BaseException:
         for entry in moved:
-            entry.rename(built / entry.name)
+            (destination / entry.name).rename(entry)
         raise
 
 

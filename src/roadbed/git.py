@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from roadbed.errors import RoadbedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 OLDEST = (2, 28)  # the first with `git init --initial-branch`
@@ -47,28 +48,26 @@ class GitError(Exception):
 
     def __init__(self, verb: str, output: str) -> None:
         lines = output.strip().splitlines() or [f"git {verb} failed"]
-        complaint = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
+        complaint = next(
+            (line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1]
+        )
         plain = complaint.removeprefix("fatal: ").removeprefix("error: ")
         super().__init__(_CREDENTIALS.sub("", plain).removesuffix("."))
 
 
-def environment(**extra: str) -> dict[str, str]:
-    """The caller's environment without another repository's places, and with `extra`."""
-    return {key: value for key, value in os.environ.items() if key not in PLACES} | extra
-
-
-def run(*arguments: str, at: Path | None = None, **extra: str) -> str:
-    """Run git in the folder `at` and return what it prints, without the last line end.
+def run(*arguments: str, at: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run git in the folder `at`, with `env` added, and return its output without the last line end.
 
     Raises:
         GitError: git exited with another code than 0.
         RoadbedError: there is no git on PATH.
     """
+    inherited = {name: value for name, value in os.environ.items() if name not in PLACES}
     try:
         done = subprocess.run(
             ["git", *arguments],
             cwd=at,
-            env=environment(**extra),
+            env=inherited | dict(env or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -84,10 +83,10 @@ def run(*arguments: str, at: Path | None = None, **extra: str) -> str:
     return done.stdout.decode(errors="surrogateescape").removesuffix("\n")
 
 
-def succeeds(*arguments: str, at: Path | None = None, **extra: str) -> bool:
+def succeeds(*arguments: str, at: Path | None = None) -> bool:
     """Whether git exits with 0."""
     try:
-        run(*arguments, at=at, **extra)
+        run(*arguments, at=at)
     except GitError:
         return False
     return True

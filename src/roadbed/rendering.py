@@ -117,9 +117,7 @@ def ask(tree: Path, given: Answers) -> Answers:
         return read_answers(Path(scratch, file))
 
 
-def render(
-    tree: Path, folder: Path, answers: Answers, *, version: Version, source: str
-) -> Answers:
+def render(tree: Path, folder: Path, answers: Answers, *, version: Version, source: str) -> Answers:
     """Render the template in `tree` into the new folder `folder`, questions open at their default.
 
     Returns:

@@ -62,7 +62,8 @@ class Template:
 
     def releases(self) -> list[str]:
         """The tags that are versions (PEP 440), oldest first."""
-        return releases(self._git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags"))
+        tags = self._git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags")
+        return releases(tags.splitlines())
 
     def version(self, ref: str | None = None) -> Version:
         """The version that `ref` names; else the newest release, else the last commit.
@@ -80,7 +81,11 @@ class Template:
         for candidate in candidates:
             try:
                 commit = self._git(
-                    "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}"
+                    "rev-parse",
+                    "--verify",
+                    "--quiet",
+                    "--end-of-options",
+                    f"{candidate}^{{commit}}",
                 )
             except git.GitError:
                 continue
@@ -97,7 +102,7 @@ class Template:
     def uncommitted(self) -> bool:
         """Whether the work tree holds changes that no version holds."""
         return self.checkout is not None and bool(
-            git.run("status", "--porcelain", at=self.checkout, GIT_OPTIONAL_LOCKS="0")
+            git.run("status", "--porcelain", at=self.checkout, env={"GIT_OPTIONAL_LOCKS": "0"})
         )
 
     def write(self, version: Version, folder: Path) -> None:
@@ -112,12 +117,11 @@ class Template:
                 *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.fsmonitor=false"),
                 *("-c", f"core.hooksPath={os.devnull}", "-c", "core.splitIndex=false"),
                 *("read-tree", "--reset", "-u", "--no-sparse-checkout", version.commit),
-                GIT_WORK_TREE=str(folder),
-                GIT_INDEX_FILE=str(Path(scratch, "index")),
+                env={"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(Path(scratch, "index"))},
             )
 
-    def _git(self, *arguments: str, **extra: str) -> str:
-        return git.run(*arguments, GIT_DIR=str(self.git_dir), **extra)
+    def _git(self, *arguments: str, env: dict[str, str] | None = None) -> str:
+        return git.run(*arguments, env={"GIT_DIR": str(self.git_dir)} | (env or {}))
 
 
 @contextmanager
@@ -147,10 +151,10 @@ def opened(where: str | None = None) -> Iterator[Template]:
         )
 
 
-def releases(tags: str) -> list[str]:
-    """Of tag names, one a line, those that are versions (PEP 440), oldest first."""
+def releases(tags: list[str]) -> list[str]:
+    """Of the names of tags, those that are versions (PEP 440), oldest first."""
     found = []
-    for tag in tags.splitlines():
+    for tag in tags:
         try:
             found.append((Release(tag), tag))
         except InvalidVersion:
@@ -171,11 +175,12 @@ def current_version() -> str:
     """
     if not BUNDLE.is_file():
         return _checkout(CHECKOUT).version().name
-    heads = dict(
-        reversed(line.split(" ", 1)) for line in git.run("bundle", "list-heads", str(BUNDLE)).splitlines()
-    )
-    tags = "\n".join(ref.removeprefix("refs/tags/") for ref in heads if ref.startswith("refs/tags/"))
-    return newest_release(releases(tags)) or heads["HEAD"][:7]
+    commits = {}
+    for head in git.run("bundle", "list-heads", str(BUNDLE)).splitlines():
+        commit, ref = head.split(" ", 1)
+        commits[ref] = commit
+    tags = [ref.removeprefix("refs/tags/") for ref in commits if ref.startswith("refs/tags/")]
+    return newest_release(releases(tags)) or commits["HEAD"][:7]
 
 
 def origin_of(checkout: Path) -> str | None:

@@ -16,7 +16,7 @@ from roadbed.cli.failures import told
 from roadbed.errors import RoadbedError
 
 if TYPE_CHECKING:
-    from roadbed.creation import Creation, Preview, Request
+    from roadbed.creation import Creation, Preview
 
 SCHEMA = 1  # of the JSON document
 
