@@ -1,4 +1,4 @@
-"""What keeps an audited table true: `SELECT audit_table('payments')` arms a table."""
+"""What keeps an audited table true: `SELECT audit_table(…)` with its name arms a table."""
 
 from alembic import op
 
