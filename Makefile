@@ -20,7 +20,7 @@ named:
 	@test -n '$(name)' || { echo 'A service needs a name: make new name=orders' >&2; exit 2; }
 
 test: $(READY) ## Run this repository's tests; args='-k name' picks some
-	@.venv/bin/python -m pytest $(args)
+	@.venv/bin/python -m pytest -n 2 $(args)
 
 check: $(READY) ## Formatter, linter, types, import contracts, dependencies
 	@.venv/bin/ruff format --check
@@ -34,7 +34,7 @@ bench: $(READY) ## Measure against rivals, side by side; only=new picks one
 
 lock: $(READY) ## Pin requirements.in, with hashes, to what is newest
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
-		--no-header --no-emit-index-url requirements.in --output-file requirements.txt
+		--no-header --no-emit-index-url pyproject.toml requirements.in --output-file requirements.txt
 
 $(READY): requirements.txt pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

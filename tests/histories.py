@@ -50,9 +50,7 @@ SMALL = {
         """,
     "template/.gitignore": "*.trace\n",
     "template/Makefile": (
-        ".PHONY: install migrate test setup\n"
-        "setup install migrate test:\n"
-        "\t@env > $@.trace\n"
+        ".PHONY: install migrate test setup\nsetup install migrate test:\n\t@env > $@.trace\n"
     ),
 }
 

@@ -159,7 +159,13 @@ def test_a_relative_origin_is_recorded_as_absolute(history: Path, tmp_path: Path
 
 def test_a_token_that_git_puts_into_addresses_is_not_recorded(history: Path) -> None:
     git(history, "remote", "add", "origin", "https://example.com/x.git")
-    git(history, "config", "--global", "url.https://t0ken@example.com/.insteadOf", "https://example.com/")
+    git(
+        history,
+        "config",
+        "--global",
+        "url.https://t0ken@example.com/.insteadOf",
+        "https://example.com/",
+    )
     with opened(str(history)) as template:
         assert template.source == "https://example.com/x.git"
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -99,13 +100,15 @@ def environment() -> dict[str, str]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a command and what it started; harder when it takes too long or is interrupted again."""
     for request in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, request)
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            _signal(process, request)
             process.wait(PATIENCE)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        else:
-            return
+            break
+    _signal(process, signal.SIGTERM)  # to what it left behind
+
+
+def _signal(process: subprocess.Popen[bytes], request: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, request)

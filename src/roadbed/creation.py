@@ -125,7 +125,9 @@ class Creation:
             not self.state("lock", "install", "migrate", "test") <= {State.DONE, State.LEFT_OUT}
         )
         if not self.state("commit") <= {State.DONE, State.LEFT_OUT}:
-            wanted.append(f"git -C {here} add --all && git -C {here} commit --message 'Create it'")
+            wanted.append(
+                f"git -C {here} add --all && git -C {here} commit -m 'Create {self.path.name}'"
+            )
         return " && ".join(wanted)
 
 

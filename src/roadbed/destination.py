@@ -28,11 +28,14 @@ def require_free(destination: Path) -> None:
     Raises:
         RoadbedError: something is there, or nothing can be written there.
     """
-    if destination.is_dir():
-        if any(destination.iterdir()):
-            raise RoadbedError(f"The folder {destination} is not empty.", _ELSEWHERE)
-    elif os.path.lexists(destination):
-        raise RoadbedError(f"{destination} is there already, and is no folder.", _ELSEWHERE)
+    try:
+        if destination.is_dir():
+            if any(destination.iterdir()):
+                raise RoadbedError(f"The folder {destination} is not empty.", _ELSEWHERE)
+        elif os.path.lexists(destination):
+            raise RoadbedError(f"{destination} is there already, and is no folder.", _ELSEWHERE)
+    except OSError as error:
+        raise _sentence(error, destination) from error
     above = next(folder for folder in destination.parents if os.path.lexists(folder))
     if not above.is_dir():
         raise RoadbedError(

@@ -132,6 +132,11 @@ def _left_out(*, no_install: bool, no_git: bool, no_verify: bool) -> dict[str, s
 
 def _tell(creation: Creation, *, as_json: bool, quiet: bool) -> None:
     """Print what was made: where, how long each step took, what to mind, what to do next."""
+    for step in creation.steps:
+        if step.state == "failed":
+            typer.echo(f"\nThe step “{step.name}” failed:\n{step.detail}", err=True)
+    if creation.remedy:
+        typer.echo(f"\nThe service is kept. To go on:\n  {creation.remedy}", err=True)
     if as_json:
         steps = [
             {"name": s.name, "state": s.state, "seconds": round(s.seconds, 3), "detail": s.detail}
@@ -139,11 +144,6 @@ def _tell(creation: Creation, *, as_json: bool, quiet: bool) -> None:
         ]
         typer.echo(_document(creation, steps=steps, next=_next(creation)))
         return
-    for step in creation.steps:
-        if step.state == "failed":
-            typer.echo(f"\nThe step “{step.name}” failed:\n{step.detail}", err=True)
-    if creation.remedy:
-        typer.echo(f"\nThe service is kept. To go on:\n  {creation.remedy}", err=True)
     if quiet:
         return
     _warn(creation)
