@@ -47,6 +47,6 @@ $(READY): requirements.txt pyproject.toml hatch_build.py
 		sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt; \
 		.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt; }
 	@test -x .venv/bin/python || $(UV) venv --quiet --python '$(PYTHON)' .venv
-	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.txt
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -32,6 +32,7 @@ def nobodys_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 patch.delenv(name)
         for name in ("DATABASE_URL", "VIRTUAL_ENV", "PYTHONPATH", "EMAIL", "NO_COLOR"):
             patch.delenv(name, raising=False)
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # each process would compile anew
         patch.setenv("UV_CACHE_DIR", cache)
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("TERM", "xterm")

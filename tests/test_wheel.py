@@ -44,11 +44,8 @@ def roadbed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pins = Path(__file__).parents[1] / "requirements.txt"
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, venv], check=True)
-    subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", venv / "bin/python"]
-        + ["--constraint", pins, wheel],
-        check=True,
-    )
+    into = ["--quiet", f"--python={venv}/bin/python", f"--constraint={pins}"]
+    subprocess.run([uv, "pip", "install", *into, wheel], check=True)
     return venv / "bin/roadbed"
 
 
@@ -75,11 +72,8 @@ def test_it_creates_a_service_from_another_folder(
     assert Path(bundle).is_relative_to(roadbed.parents[1])
 
     files = git(Path("orders"), "ls-files").splitlines()
-    subprocess.run(
-        [sys.executable, "-m", "roadbed", "new", "orders", tmp_path / "here"]
-        + ["--template", snapshot, "--no-install", "--quiet"],
-        check=True,
-    )
+    here = ["new", "orders", f"{tmp_path}/here", f"--template={snapshot}", "--no-install", "-q"]
+    subprocess.run([sys.executable, "-m", "roadbed", *here], check=True)
     assert git(tmp_path / "here", "ls-files").splitlines() == files
     for name in files:
         ours = Path("orders", name).read_text().replace(bundle, str(snapshot))

@@ -81,7 +81,7 @@ def questions(tree: Path) -> Questions:
             "Give --template a Copier template, or --ref another version of it.",
         )
     try:
-        loaded: Any = yaml.safe_load(found[0].read_bytes())
+        loaded = _load(found[0])
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RoadbedError(
             f"The template's {found[0].name} can't be read: {_one_line(error)}.",
@@ -149,7 +149,7 @@ def read_answers(file: Path) -> Answers:
         RoadbedError: it is not there, or holds no mapping.
     """
     try:
-        loaded = yaml.safe_load(file.read_bytes())
+        loaded = _load(file)
     except OSError as error:
         raise RoadbedError(
             f"The answers file {file} can't be read: {error.strerror}.", "Check its path."
@@ -164,6 +164,11 @@ def read_answers(file: Path) -> Answers:
             "Write one line for each answer, such as “team: payments”.",
         )
     return {str(name): answer for name, answer in loaded.items()}
+
+
+def _load(file: Path) -> Any:
+    # libyaml's loader, where PyYAML has it, is ten times as fast. Both are the safe one.
+    return yaml.load(file.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
 def _copy(

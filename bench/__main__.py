@@ -1,0 +1,23 @@
+"""`python -m bench [NAME…]`: run the named benchmarks, or all. Exit code 1: a limit is broken."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import make_new, new
+
+BENCHMARKS = {"new": new.run, "make-new": make_new.run}
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks and give the exit code."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"No benchmark {unknown[0]}: there are {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        return 2
+    held = [run() for name, run in BENCHMARKS.items() if not names or name in names]
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
