@@ -114,7 +114,7 @@ def ask(tree: Path, given: Answers) -> Answers:
     file = questions(tree).answers_file
     with TemporaryDirectory(prefix="roadbed-answers-") as scratch:
         _copy(tree, Path(scratch), given, exclude=["*", f"!{file}"])
-        return read_answers(Path(scratch, file))
+        return _recorded(Path(scratch, file))
 
 
 def render(tree: Path, folder: Path, answers: Answers, *, version: Version, source: str) -> Answers:
@@ -135,11 +135,7 @@ def render(tree: Path, folder: Path, answers: Answers, *, version: Version, sour
             "Add a file named “{{_copier_conf.answers_file}}.jinja” to it (see Copier's manual).",
         )
     _record(folder / file, tree, {"_commit": version.name, "_src_path": source})
-    return {
-        name: answer
-        for name, answer in read_answers(folder / file).items()
-        if not name.startswith("_")
-    }
+    return _recorded(folder / file)
 
 
 def read_answers(file: Path) -> Answers:
@@ -164,6 +160,10 @@ def read_answers(file: Path) -> Answers:
             "Write one line for each answer, such as “team: payments”.",
         )
     return {str(name): answer for name, answer in loaded.items()}
+
+
+def _recorded(file: Path) -> Answers:
+    return {name: value for name, value in read_answers(file).items() if not name.startswith("_")}
 
 
 def _load(file: Path) -> Any:

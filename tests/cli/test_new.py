@@ -115,6 +115,16 @@ def test_a_dry_run_lists_the_files_and_makes_none(small: Path) -> None:
     assert everything() == before
 
 
+def test_the_current_folder_will_do(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("orders").mkdir()
+    monkeypatch.chdir("orders")
+    result = new("orders", ".", "--template", small, "--json", "--no-verify")
+    assert result.exit_code == 0, result.stderr
+    assert document(result)["path"] == str(Path.cwd())
+    assert git(Path(), "status", "--porcelain") == ""
+    assert Path("README.md").exists()
+
+
 def test_answers_come_from_a_file_and_the_option_wins(small: Path) -> None:
     Path("other.yml").write_text(
         "_commit: v0\n_src_path: elsewhere\nservice_name: other\nteam: file\npaging: file\n"
@@ -219,7 +229,7 @@ def test_no_network_keeps_the_service_and_its_commit(small: Path) -> None:
     build_file_tree(small, {"template/pyproject.toml.jinja": pyproject.replace("        ", "")})
     git_save(small, tag="v2.0.0")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple")
+        patch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/index")
         patch.setenv("UV_HTTP_RETRIES", "0")
         result = new("orders", "--template", small, "--json")
     assert result.exit_code == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 import yaml
-from histories import SMALL, build_file_tree, git_save
+from histories import build_file_tree, git_save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         [*ROADBED, *arguments],
         check=False,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env=os.environ | environment,
     )
 
@@ -158,6 +158,14 @@ def test_help_of_new_has_two_examples() -> None:
     assert [line.split()[:2] for line in examples] == [["roadbed", "new"]] * 2
 
 
+def test_a_terminal_without_unicode_will_do(small: Path) -> None:
+    arguments = ["new", "orders", "--template", str(small), "--no-install"]
+    done = run(*arguments, "-d", "team=Straße", PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert "? render" in done.stdout
+    assert "team: Straße" in Path("orders/.copier-answers.yml").read_text(encoding="utf-8")
+
+
 def test_no_verb_shows_the_verbs() -> None:
     done = run()
     assert "new" in done.stdout + done.stderr
@@ -187,11 +195,3 @@ def wait_until(there: Callable[[], bool]) -> None:
     while not there():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.01)
-
-
-def test_the_template_of_the_tests_is_one(small: Path) -> None:
-    assert set(SMALL) == {
-        str(path.relative_to(small))
-        for path in small.rglob("*")
-        if path.is_file() and ".git/" not in str(path)
-    }

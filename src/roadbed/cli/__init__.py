@@ -5,6 +5,8 @@ Nothing heavy is imported here: `--help`, `--version` and completion are instant
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -48,3 +50,6 @@ def roadbed(
     ] = False,
 ) -> None:
     """The options before a verb."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a “✓” may be more than the terminal can show

@@ -177,7 +177,7 @@ def _document(made: Creation | Preview, **more: Any) -> str:
         **more,
         "warnings": made.warnings,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
 
 
 def _next(creation: Creation) -> list[str]:
