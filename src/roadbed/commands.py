@@ -35,21 +35,28 @@ class CommandFailed(Exception):
     """A command exited with another code than 0. `str()` of it is the end of its output."""
 
 
-def require_make() -> None:
-    """Make sure that there is a `make`.
+def require() -> None:
+    """Make sure that what a service's commands need is there.
 
     Raises:
-        RoadbedError: there is none.
+        RoadbedError: make or uv is missing.
     """
     if shutil.which("make") is None:
         raise RoadbedError(
             "There is no make on PATH, and a service's commands are make targets.",
             "Install make, or leave the installation out with --no-install.",
         )
+    try:
+        uv()
+    except FileNotFoundError as error:
+        raise RoadbedError(
+            f"The uv that Roadbed locks and installs with is not there: {error}.",
+            "Install Roadbed again, or leave the installation out with --no-install.",
+        ) from error
 
 
 def uv() -> str:
-    """The uv that came with Roadbed, so that a service can be locked where there is none."""
+    """The program of the `uv` wheel: a service can be locked where no other uv is."""
     return find_uv_bin()
 
 

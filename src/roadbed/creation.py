@@ -1,12 +1,11 @@
 """`new`: from a template to a running service, step by step.
 
 Until the service stands at its destination, everything or nothing is made. From then on the
-service is kept: a step that fails leaves out what needs it, and says how to go on.
+service is kept: a step that fails leaves those that need it undone, and says how to go on.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from roadbed import commands, destination, git, rendering
 from roadbed.commands import CommandFailed
 from roadbed.errors import RoadbedError
+from roadbed.first_commit import InAnotherRepositoryError, commit
 from roadbed.template import opened
 
 if TYPE_CHECKING:
@@ -29,18 +29,17 @@ if TYPE_CHECKING:
     from roadbed.template import Version
 
 NAME = "service_name"  # the question that the argument NAME answers
-NEUTRAL = ("Roadbed", "noreply@roadbed.invalid")  # who commits where nobody is configured
 
 
 class State(StrEnum):
     """Where a step stands."""
 
-    WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-    LEFT_OUT = "left out"
-    STOPPED = "stopped"
+    STOPPED = "stopped"  # by the user
+    NOT_REACHED = "not reached"  # since another failed or was stopped
+    LEFT_OUT = "left out"  # not wanted, or not for this place
 
 
 @dataclass
@@ -50,11 +49,11 @@ class Step:
     Attributes:
         name: render, lock, commit, install, migrate or test.
         seconds: how long it took (wall time).
-        detail: why it was left out, or the end of the output where it failed.
+        detail: why it was left out or not reached, or the end of the output where it failed.
     """
 
     name: str
-    state: State = State.WAITING
+    state: State = State.NOT_REACHED
     seconds: float = 0.0
     detail: str = ""
 
@@ -82,65 +81,53 @@ class Request:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
-class Creation:
-    """What was made.
+@dataclass(frozen=True)
+class Rendered:
+    """A rendering of the template.
 
     Attributes:
         path: the service's folder.
         source, version: the template's `_src_path` and the version's name.
         answers: as recorded in the service.
-        steps: in their order.
-        warnings: a sentence or two each.
+        warnings: what the user should know about it: a sentence or two each.
     """
 
     path: Path
     source: str
     version: str
     answers: Answers
-    steps: list[Step]
     warnings: list[str]
-
-    def state(self, *steps: str) -> set[State]:
-        """The states of the named steps."""
-        return {step.state for step in self.steps if step.name in steps}
-
-    @property
-    def failed(self) -> bool:
-        """Whether a step failed."""
-        return any(step.state is State.FAILED for step in self.steps)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the user stopped it."""
-        return any(step.state is State.STOPPED for step in self.steps)
-
-    @property
-    def remedy(self) -> str | None:
-        """The one command that goes on, after a step failed or was stopped."""
-        if not (self.failed or self.stopped):
-            return None
-        here = shlex.quote(str(self.path))
-        wanted = [f"make -C {here} setup"] * (
-            not self.state("lock", "install", "migrate", "test") <= {State.DONE, State.LEFT_OUT}
-        )
-        if not self.state("commit") <= {State.DONE, State.LEFT_OUT}:
-            wanted.append(
-                f"git -C {here} add --all && git -C {here} commit -m 'Create {self.path.name}'"
-            )
-        return " && ".join(wanted)
 
 
 @dataclass(frozen=True)
-class Preview:
+class Preview(Rendered):
     """What `new` would make: the files' paths, relative to the service's folder."""
 
-    path: Path
-    source: str
-    version: str
-    answers: Answers
     files: list[str]
-    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Creation(Rendered):
+    """What `new` made, in steps that may have failed."""
+
+    steps: list[Step]
+
+    def names(self, *states: State) -> set[str]:
+        """The steps that stand there."""
+        return {step.name for step in self.steps if step.state in states}
+
+    @property
+    def remedy(self) -> str | None:
+        """The one command that goes on, if a step failed or was stopped."""
+        undone = self.names(State.FAILED, State.STOPPED, State.NOT_REACHED)
+        here = shlex.quote(str(self.path))
+        wanted = []
+        if "commit" in undone:
+            message = shlex.quote(_message(self))
+            wanted.append(f"git -C {here} add --all && git -C {here} commit -m {message}")
+        if undone - {"commit"}:
+            wanted.append(f"make -C {here} setup")
+        return " && ".join(wanted) or None
 
 
 def create(request: Request, report: Callable[[Step], None] = lambda step: None) -> Creation:
@@ -154,13 +141,14 @@ def create(request: Request, report: Callable[[Step], None] = lambda step: None)
         RoadbedError: it can't be made; nothing was written.
         KeyboardInterrupt: it was stopped before the service was there; nothing was written.
     """
-    _require_tools(request)
+    git.require()
+    if "install" not in request.left_out:
+        commands.require()
     destination.require_free(request.folder)
     began = time.perf_counter()
     with _opened(request) as source:
         render = Step("render", seconds=time.perf_counter() - began)
         given = _answers(request, source)
-
         with _timed(render, report), destination.made_whole(request.folder) as building:
             answers = source.render(building, given)
         creation = Creation(
@@ -168,11 +156,11 @@ def create(request: Request, report: Callable[[Step], None] = lambda step: None)
             source=source.recorded,
             version=source.version.name,
             answers=answers,
-            steps=[render],
             warnings=source.warnings,
+            steps=[render],
         )
-    _finish(creation, request, report)
-    creation.warnings += _unanswered(answers)
+        _finish(creation, request, report)
+    creation.warnings.extend(_unanswered(answers))
     return creation
 
 
@@ -228,12 +216,6 @@ def _opened(request: Request) -> Iterator[_Source]:
         yield _Source(tree, version, template.source, warnings)
 
 
-def _require_tools(request: Request) -> None:
-    git.require()
-    if "install" not in request.left_out:
-        commands.require_make()
-
-
 def _answers(request: Request, source: _Source) -> Answers:
     """The answers to render with: those given and, on a terminal, those asked for."""
     questions = rendering.questions(source.tree)
@@ -249,30 +231,38 @@ def _answers(request: Request, source: _Source) -> Answers:
 
 
 def _finish(creation: Creation, request: Request, report: Callable[[Step], None]) -> None:
-    """Take the steps after rendering: each may fail, and leaves out those that need it."""
+    """Take the steps after rendering: each may fail, and needs another that comes before it."""
     run = partial(commands.run, at=creation.path)
-    later: dict[str, tuple[str | None, Callable[[], None]]] = {
-        "lock": (None, lambda: run(commands.uv(), "lock")),
-        "commit": (None, lambda: _commit(creation)),
+    later: dict[str, tuple[str, Callable[[], None]]] = {
+        "lock": ("render", lambda: run(commands.uv(), "lock")),
+        "commit": ("render", lambda: _commit(creation)),
         "install": ("lock", lambda: run("make", "install")),
         "migrate": ("install", lambda: run("make", "migrate")),
         "test": ("migrate", lambda: run("make", "test")),
     }
-    states: dict[str | None, State] = {None: State.DONE}
     for name, (needed, action) in later.items():
-        step = Step(name)
-        creation.steps.append(step)
+        step = Step(name, detail=f"needs {needed}")
         if name in request.left_out:
             step.state, step.detail = State.LEFT_OUT, request.left_out[name]
-        elif creation.stopped:
-            step.state, step.detail = State.LEFT_OUT, "stopped"
-        elif states[needed] is not State.DONE:
-            step.state, step.detail = State.LEFT_OUT, f"needs {needed}"
-        else:
+        elif creation.names(State.STOPPED):
+            step.detail = "stopped"
+        elif needed in creation.names(State.DONE):
             with suppress(CommandFailed, git.GitError, _NotHere, KeyboardInterrupt):
                 with _timed(step, report):
                     action()
-        states[name] = step.state
+        creation.steps.append(step)
+
+
+def _commit(creation: Creation) -> None:
+    try:
+        creation.warnings.extend(commit(creation.path, _message(creation)))
+    except InAnotherRepositoryError as advice:
+        creation.warnings.append(str(advice))
+        raise _NotHere("in another repository") from advice
+
+
+def _message(creation: Creation) -> str:
+    return f"Create {creation.path.name} from template {creation.version}"
 
 
 class _NotHere(Exception):
@@ -281,8 +271,9 @@ class _NotHere(Exception):
 
 @contextmanager
 def _timed(step: Step, report: Callable[[Step], None]) -> Iterator[None]:
+    """Clock a step and keep its state, whichever way it ends; an error goes on its way."""
     began = time.perf_counter() - step.seconds
-    step.state = State.RUNNING
+    step.state, step.detail = State.RUNNING, ""
     report(step)
     try:
         yield
@@ -295,52 +286,6 @@ def _timed(step: Step, report: Callable[[Step], None]) -> Iterator[None]:
     finally:
         step.seconds = time.perf_counter() - began
         report(step)
-
-
-def _commit(creation: Creation) -> None:
-    """Make the service a git repository with all of it in one commit."""
-    folder = creation.path
-    around = _repository_around(folder)
-    if around is not None:
-        creation.warnings.append(
-            f"The service lies in the repository {around}, so it is none of its own: commit it"
-            f" there (git add {shlex.quote(str(folder))})."
-        )
-        raise _NotHere("in another repository")
-    default = git.setting("init.defaultBranch") or "main"
-    git.run("init", "--quiet", f"--initial-branch={default}", at=folder)
-    who: list[str] = []
-    if not _identified(folder):
-        name, email = NEUTRAL
-        who = ["-c", f"user.name={name}", "-c", f"user.email={email}", "-c", "commit.gpgSign=false"]
-        creation.warnings.append(
-            f"Git knows no user.name and user.email here: the first commit is by {name} <{email}>."
-            " For yours: git config --global user.name …, user.email …, then"
-            " git commit --amend --reset-author."
-        )
-    git.run("add", "--all", at=folder)
-    # What is committed is the template's, as it is: no hook of this machine has a say in it.
-    message = f"Create {folder.name} from template {creation.version}"
-    hooks = ["-c", f"core.hooksPath={os.devnull}"]
-    git.run(*who, *hooks, "commit", "--quiet", "--message", message, at=folder)
-
-
-def _repository_around(folder: Path) -> str | None:
-    """The work tree that `folder` would be a part of, unless that ignores it."""
-    try:
-        around = git.run("rev-parse", "--show-toplevel", at=folder)
-    except git.GitError:
-        return None
-    ignored = git.succeeds("check-ignore", "--quiet", folder.name, at=folder.parent)
-    return None if ignored else around
-
-
-def _identified(folder: Path) -> bool:
-    """Whether git knows author and committer without guessing from the machine's name."""
-    return all(
-        git.succeeds("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", at=folder)
-        for role in ("AUTHOR", "COMMITTER")
-    )
 
 
 def _unanswered(answers: Answers) -> list[str]:

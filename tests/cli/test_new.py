@@ -237,9 +237,9 @@ def test_no_network_keeps_the_service_and_its_commit(small: Path) -> None:
         "render": "done",
         "lock": "failed",
         "commit": "done",
-        "install": "left out",
-        "migrate": "left out",
-        "test": "left out",
+        "install": "not reached",
+        "migrate": "not reached",
+        "test": "not reached",
     }
     assert "127.0.0.1" in document(result)["steps"][1]["detail"]
     assert git(Path("orders"), "log", "--format=%s") == "Create orders from template v2.0.0"
@@ -253,8 +253,9 @@ def test_a_commit_that_fails_does_not_stop_the_rest(small: Path, nobodys_home: P
     assert result.exit_code == 1
     assert states(result)["commit"] == "failed"
     assert states(result)["test"] == "done"
+    here, message = f"{Path.cwd()}/orders", "'Create orders from template v1.0.0'"
     assert document(result)["next"] == [
-        f"git -C {Path.cwd()}/orders add --all && git -C {Path.cwd()}/orders commit -m 'Create orders'"
+        f"git -C {here} add --all && git -C {here} commit -m {message}"
     ]
 
 

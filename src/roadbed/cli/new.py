@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from roadbed.cli import progress
+from roadbed.cli import closing, progress
 from roadbed.cli.failures import told
 from roadbed.errors import RoadbedError
-
-if TYPE_CHECKING:
-    from roadbed.creation import Creation, Preview
-
-SCHEMA = 1  # of the JSON document
 
 EXAMPLES = """
 \b
@@ -66,7 +59,7 @@ def new(
 ) -> None:
     """Make a service: files, lock, first commit, installation, migrations, tests."""
     with told(debug=debug):
-        from roadbed.creation import Request, create, preview
+        from roadbed.creation import Request, State, create, preview
 
         request = Request(
             name=name,
@@ -78,14 +71,14 @@ def new(
             left_out=_left_out(no_install=no_install, no_git=no_git, no_verify=no_verify),
         )
         if dry_run:
-            _tell_preview(preview(request), as_json=as_json, quiet=quiet)
+            closing.tell_preview(preview(request), as_json=as_json, quiet=quiet)
             return
         with progress.shown(quiet=quiet) as report:
             creation = create(request, report)
-        _tell(creation, as_json=as_json, quiet=quiet)
-    if creation.stopped:
+        closing.tell(creation, as_json=as_json, quiet=quiet)
+    if creation.names(State.STOPPED):
         raise typer.Exit(130)
-    if creation.failed:
+    if creation.remedy:
         raise typer.Exit(1)
 
 
@@ -128,72 +121,3 @@ def _left_out(*, no_install: bool, no_git: bool, no_verify: bool) -> dict[str, s
     if no_install:
         left_out |= dict.fromkeys(("lock", "install", "migrate", "test"), "--no-install")
     return left_out
-
-
-def _tell(creation: Creation, *, as_json: bool, quiet: bool) -> None:
-    """Print what was made: where, how long each step took, what to mind, what to do next."""
-    for step in creation.steps:
-        if step.state == "failed":
-            typer.echo(f"\nThe step “{step.name}” failed:\n{step.detail}", err=True)
-    if creation.remedy:
-        typer.echo(f"\nThe service is kept. To go on:\n  {creation.remedy}", err=True)
-    if as_json:
-        steps = [
-            {"name": s.name, "state": s.state, "seconds": round(s.seconds, 3), "detail": s.detail}
-            for s in creation.steps
-        ]
-        typer.echo(_document(creation, steps=steps, next=_next(creation)))
-        return
-    if quiet:
-        return
-    _warn(creation)
-    verb = "is made" if creation.remedy else "is ready"
-    typer.echo(f"\n{creation.path.name} {verb} in {_short(creation.path)}")
-    typer.echo(f"from template {creation.version} ({creation.source})\n")
-    for step in creation.steps:
-        typer.echo(f"  {progress.line(step)}")
-    total = sum(step.seconds for step in creation.steps)
-    typer.echo(f"  = total    {total:6.1f} s")
-    if not creation.remedy:
-        typer.echo("\nNext:\n  " + "\n  ".join(_next(creation)))
-
-
-def _tell_preview(preview: Preview, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        typer.echo(_document(preview, files=preview.files))
-        return
-    if quiet:
-        return
-    _warn(preview)
-    typer.echo("\n".join(str(_short(preview.path) / file) for file in preview.files))
-
-
-def _document(made: Creation | Preview, **more: Any) -> str:
-    document = {
-        "schema": SCHEMA,
-        "path": str(made.path),
-        "template": {"source": made.source, "version": made.version},
-        "answers": made.answers,
-        **more,
-        "warnings": made.warnings,
-    }
-    return json.dumps(document, indent=2)
-
-
-def _next(creation: Creation) -> list[str]:
-    enter = f"cd {shlex.quote(str(_short(creation.path)))}"
-    if creation.remedy:
-        return [creation.remedy]
-    installed = creation.state("install") == {"done"}
-    return [enter, "make run", "make test"] if installed else [enter, "make setup", "make run"]
-
-
-def _warn(made: Creation | Preview) -> None:
-    for warning in made.warnings:
-        typer.echo(f"Warning: {warning}", err=True)
-
-
-def _short(path: Path) -> Path:
-    """`path` from here, if that is below here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path != here and path.is_relative_to(here) else path

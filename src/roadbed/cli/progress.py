@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     Report = Callable[[Step], None]
 
-_MARKS = {"done": "✓", "failed": "✗", "left out": "-", "stopped": "✗"}
-
 
 @contextmanager
 def shown(*, quiet: bool) -> Iterator[Report]:
@@ -32,11 +30,12 @@ def shown(*, quiet: bool) -> Iterator[Report]:
 
 
 def line(step: Step) -> str:
-    """One step in one line: mark, name, seconds, and why it was left out."""
-    if step.state == "left out":
-        return f"{_MARKS[step.state]} {step.name:<8}          left out ({step.detail})"
-    outcome = "" if step.state == "done" else f"  {step.state}"
-    return f"{_MARKS[step.state]} {step.name:<8} {step.seconds:6.1f} s{outcome}"
+    """One step in one line: mark, name, and its seconds or why it took none."""
+    if step.state in {"left out", "not reached"}:
+        return f"- {step.name:<8}          {step.state} ({step.detail})"
+    if step.state == "done":
+        return f"✓ {step.name:<8} {step.seconds:6.1f} s"
+    return f"✗ {step.name:<8} {step.seconds:6.1f} s  {step.state}"
 
 
 def _plain(step: Step) -> None:
@@ -52,12 +51,16 @@ def _live() -> Iterator[Report]:
 
     columns = SpinnerColumn(finished_text=" "), TextColumn("{task.description}")
     console = Console(stderr=True)
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as display:
+    display = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
 
-        def report(step: Step) -> None:
-            if step.state == "running":
-                display.add_task(step.name, total=1)
-            else:
-                display.update(display.task_ids[-1], description=line(step), completed=1)
+    def report(step: Step) -> None:
+        if step.state == "running":
+            display.start()  # not before the first step: questions need the terminal for themselves
+            display.add_task(step.name, total=1)
+        else:
+            display.update(display.task_ids[-1], description=line(step), completed=1)
 
+    try:
         yield report
+    finally:
+        display.stop()
