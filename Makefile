@@ -26,7 +26,7 @@ check: $(READY) ## Formatter, linter, types, import contracts, dependencies
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/deptry src
 
 bench: $(READY) ## Measure against rivals, side by side; only=new picks one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -47,18 +48,27 @@ def _plain(step: Step) -> None:
 def _live() -> Iterator[Report]:
     """All steps so far, with a running clock; gone at the end, when the table is printed."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.live import Live
+    from rich.text import Text
 
-    columns = SpinnerColumn(finished_text=" "), TextColumn("{task.description}")
+    since: list[tuple[Step, float]] = []
+
+    def picture() -> Text:
+        lines = [
+            f"… {step.name:<8} {time.monotonic() - began:6.1f} s"
+            if step.state == "running"
+            else line(step)
+            for step, began in since
+        ]
+        return Text("\n".join(lines))
+
     console = Console(stderr=True)
-    display = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
+    display = Live(get_renderable=picture, console=console, transient=True, refresh_per_second=8)
 
     def report(step: Step) -> None:
         if step.state == "running":
+            since.append((step, time.monotonic() - step.seconds))
             display.start()  # not before the first step: questions need the terminal for themselves
-            display.add_task(step.name, total=1)
-        else:
-            display.update(display.task_ids[-1], description=line(step), completed=1)
 
     try:
         yield report
