@@ -7,8 +7,8 @@ PYTHON ?= python3
 UV = $(or $(shell command -v uv),.venv/bin/uv)
 READY := .venv/.ready
 
-# A caller's Python must not leak into ours.
-unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+# A caller's Python must not leak into ours, nor our arguments into a service's make.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV args dest name only
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12

@@ -82,7 +82,12 @@ def test_it_bootstraps_itself_with_the_uv_that_is_there(clone: Path) -> None:
 
 
 def test_a_service_is_made_where_dest_says(small: Path, tmp_path: Path) -> None:
-    args = f"args=--template {small} --no-install -d team=web"
-    made = make("new", "name=orders", f"dest={tmp_path}/x/orders", args)
+    orders = tmp_path / "x/orders"
+    args = f"args=--template {small} -d team=web"
+    made = make("new", "name=orders", f"dest={orders}", args)
     assert made.returncode == 0, made.stderr
-    assert "team: web" in (tmp_path / "x/orders/.copier-answers.yml").read_text()
+    assert "team: web" in (orders / ".copier-answers.yml").read_text()
+    # make exports what it is given to all that runs below it; the service's own make must not see it
+    seen = (orders / "test.trace").read_text().splitlines()
+    assert not [line for line in seen if line.startswith(("args=", "name=", "dest="))]
+    assert not [line for line in seen if "team=web" in line]
