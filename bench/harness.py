@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -39,14 +41,26 @@ class Measurement:
 
     Attributes:
         seconds: wall time of each run, in the order of the runs.
-        median: of them, in seconds.
-        spread: from the fastest to the slowest, in seconds.
+        cpu: processor time of each run and all it started, which a busy machine blurs less.
     """
 
     name: str
     seconds: list[float]
-    median: float
-    spread: tuple[float, float]
+    cpu: list[float]
+
+    @property
+    def median(self) -> float:
+        """Of the wall times, in seconds."""
+        return statistics.median(self.seconds)
+
+
+def run(*command: str, at: Path) -> None:
+    """Run a command in the folder `at`; it has to succeed.
+
+    Byte code is kept, as on most machines: else we would mostly measure Python's compiler.
+    """
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, cwd=at, env=kept, check=True)
 
 
 def measure(contenders: list[Contender], *, rounds: int) -> list[Measurement]:
@@ -54,28 +68,26 @@ def measure(contenders: list[Contender], *, rounds: int) -> list[Measurement]:
 
     Taking turns gives each the same share of whatever else the machine does.
     """
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    measurements = [Measurement(contender.name, [], []) for contender in contenders]
     for number in range(-WARM_UP, rounds):
-        for contender in contenders:
+        for contender, measurement in zip(contenders, measurements, strict=True):
             with TemporaryDirectory(prefix="bench-") as folder:
-                began = time.perf_counter()
+                began, used = time.perf_counter(), _cpu()
                 contender.run(Path(folder))
                 if number >= 0:
-                    seconds[contender.name].append(time.perf_counter() - began)
-    return [
-        Measurement(name, runs, statistics.median(runs), (min(runs), max(runs)))
-        for name, runs in seconds.items()
-    ]
+                    measurement.seconds.append(time.perf_counter() - began)
+                    measurement.cpu.append(_cpu() - used)
+    return measurements
 
 
 def report(benchmark: str, measurements: list[Measurement], **facts: object) -> None:
     """Print a table, with each median as a multiple of the last contender's, and write JSON."""
     rival = measurements[-1]
     for each in measurements:
-        low, high = each.spread
         print(
             f"{benchmark:<10} {each.name:<14} median {each.median:6.2f} s"
-            f"  ({low:.2f} to {high:.2f}, {len(each.seconds)} runs)"
+            f"  ({min(each.seconds):.2f} to {max(each.seconds):.2f}, {len(each.seconds)} runs;"
+            f" processor {statistics.median(each.cpu):.2f} s)"
             + (f"  {each.median / rival.median:.2f} x {rival.name}" if each is not rival else "")
         )
     RESULTS.mkdir(exist_ok=True)
@@ -85,5 +97,11 @@ def report(benchmark: str, measurements: list[Measurement], **facts: object) -> 
         "python": sys.version.split()[0],
         "system": platform.platform(),
     }
-    result = {"measurements": [asdict(each) for each in measurements], "machine": machine, **facts}
+    figures = [asdict(each) | {"median": each.median} for each in measurements]
+    result = {"measurements": figures, "machine": machine, **facts}
     (RESULTS / f"{benchmark}.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
+from bench import harness
 from bench.harness import Contender, measure, report
 
 CHECKOUT = Path(__file__).parents[1]
@@ -16,18 +16,8 @@ def run() -> bool:
     """Measure, report, and say whether the median is within the limit."""
 
     def make_new(folder: Path) -> None:
-        subprocess.run(
-            [
-                "make",
-                "--silent",
-                "new",
-                "name=orders",
-                f"dest={folder}/orders",
-                "args=--defaults -q",
-            ],
-            cwd=CHECKOUT,
-            check=True,
-        )
+        arguments = ["name=orders", f"dest={folder}/orders", "args=--defaults -q"]
+        harness.run("make", "--silent", "new", *arguments, at=CHECKOUT)
 
     (measurement,) = measure([Contender("make new", make_new)], rounds=ROUNDS)
     report("make-new", [measurement], limit=LIMIT)

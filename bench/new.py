@@ -6,12 +6,11 @@ repository and the first commit; Copier's does not.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench import harness
 from bench.harness import Contender, measure, report
 
 CHECKOUT = Path(__file__).parents[1]
@@ -22,22 +21,17 @@ def run() -> bool:
     """Measure, and report; there is no limit to hold."""
     with TemporaryDirectory(prefix="bench-template-") as scratch:
         template = str(Path(scratch, "template"))
-        subprocess.run(["git", "clone", "--quiet", CHECKOUT, template], check=True)
-        ours = ["roadbed", "new", "orders", "--no-install", "--defaults", "--quiet", "--ref=HEAD"]
-        theirs = ["copier", "copy", "--defaults", "--quiet", "--data=service_name=orders"]
+        harness.run("git", "clone", "--quiet", str(CHECKOUT), template, at=CHECKOUT)
+        ours = ["roadbed", "new", "orders", "--no-install", f"--template={template}", "--ref=HEAD"]
+        theirs = ["copier", "copy", "--data=service_name=orders", "--vcs-ref=HEAD"]
+        silent = ["--defaults", "--quiet"]
 
         def roadbed(folder: Path) -> None:
-            _python(*ours, "--template", template, at=folder)
+            harness.run(sys.executable, "-m", *ours, *silent, at=folder)
 
         def copier(folder: Path) -> None:
-            _python(*theirs, "--vcs-ref=HEAD", template, "orders", at=folder)
+            harness.run(sys.executable, "-m", *theirs, *silent, template, "orders", at=folder)
 
         contenders = [Contender("roadbed new", roadbed), Contender("copier copy", copier)]
         report("new", measure(contenders, rounds=ROUNDS))
     return True
-
-
-def _python(*module: str, at: Path) -> None:
-    # Byte code is kept, as on most machines: else both would mostly measure the compiler.
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run([sys.executable, "-m", *module], cwd=at, env=kept, check=True)
