@@ -1,22 +1,34 @@
 """The database: one engine, a session to read with and a session to write with.
 
-The two session types have no operation in common with each other's callers: a function that writes
-asks for a `WriteSession`, and the type checker refuses it a `ReadSession`.
+A function that writes asks for a `WriteSession`, and the type checker refuses it a `ReadSession`.
 """
 
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
 from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.pool import NullPool
 
 from .settings import KitSettings
 
-# Outermost longest: a request waits for a connection before it waits for a lock or a statement.
+# Outermost longest: who waits for a statement has not waited long for a lock.
 CONNECT_TIMEOUT = 5.0
 POOL_TIMEOUT = 5.0
-LOCK_TIMEOUT_MS = 2_000
-STATEMENT_TIMEOUT_MS = 15_000
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+TIMEOUTS_MS = {
+    "lock_timeout": 2_000,
+    "statement_timeout": 15_000,
+    "idle_in_transaction_session_timeout": 30_000,
+}
+
+
+class DatabaseUnreachable(ConnectionError):
+    """No connection could be made: nothing listens, or it refuses. Retrying may help."""
 
 
 class _ReadOnlySession(Session):
@@ -48,21 +60,15 @@ class Database:
     """The connection pool of one process."""
 
     def __init__(self, settings: KitSettings, *, application_name: str) -> None:
-        self._engine = create_async_engine(
-            settings.sqlalchemy_url,
+        options = {"application_name": application_name}
+        options |= {name: str(value) for name, value in TIMEOUTS_MS.items()}
+        self._engine = engine(
+            settings.database_url.get_secret_value(),
+            options,
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_pool_overflow,
             pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=True,
-            connect_args={
-                "timeout": CONNECT_TIMEOUT,
-                "server_settings": {
-                    "application_name": application_name,
-                    "lock_timeout": str(LOCK_TIMEOUT_MS),
-                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
-                },
-            },
         )
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -74,11 +80,34 @@ class Database:
         """A connection for a unit of work; enter it to take one out of the pool."""
         return self._engine.connect()
 
+    def autocommit(self) -> AsyncConnection:
+        """A connection whose every statement is its own transaction; enter it to take it."""
+        return self._autocommit.connect()
+
     async def ping(self) -> None:
         """Ask the database for an answer; raises what SQLAlchemy raises when there is none."""
-        async with self._autocommit.connect() as connection:
+        async with self.autocommit() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
         """Close every connection of the pool."""
         await self._engine.dispose()
+
+
+def engine(url: str, options: dict[str, str], **pool: object) -> AsyncEngine:
+    """An engine for `url`, which asyncpg reads as libpq would (sockets, `sslmode`, several hosts).
+
+    `options` are the server's settings for each connection. Without a pool, each use connects.
+    """
+
+    async def connect() -> asyncpg.Connection:
+        try:
+            return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, server_settings=options)
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            raise DatabaseUnreachable(type(error).__name__) from error
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        **(pool or {"poolclass": NullPool}),
+    )
