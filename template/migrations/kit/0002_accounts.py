@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 now = sa.text("now()")
-random_uuid = sa.text("gen_random_uuid()")
+new_public_id = sa.text("new_public_id()")
 live = sa.text("deleted_at IS NULL")
 
 
@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.create_table(
         "accounts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("public_id", sa.Uuid(), server_default=random_uuid, nullable=False),
+        sa.Column("public_id", sa.Uuid(), server_default=new_public_id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
@@ -35,7 +35,7 @@ def upgrade() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("public_id", sa.Uuid(), server_default=random_uuid, nullable=False),
+        sa.Column("public_id", sa.Uuid(), server_default=new_public_id, nullable=False),
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("prefix", sa.Text(), nullable=False),

@@ -62,7 +62,7 @@ class Audited:
         BigInteger, Identity(always=True), primary_key=True, sort_order=FIRST
     )
     public_id: Mapped[UUID] = mapped_column(
-        unique=True, server_default=sql.gen_random_uuid(), sort_order=FIRST
+        unique=True, server_default=sql.new_public_id(), sort_order=FIRST
     )
     created_at: Mapped[datetime] = mapped_column(server_default=sql.now(), sort_order=LAST)
     updated_at: Mapped[datetime] = mapped_column(

@@ -20,6 +20,7 @@ from .settings import KitSettings
 # Outermost longest: who waits for a statement has not waited long for a lock.
 CONNECT_TIMEOUT = 5.0
 POOL_TIMEOUT = 5.0
+TRANSACTION_TIMEOUT_MS = 60_000  # PostgreSQL 17 and newer know it
 TIMEOUTS_MS = {
     "lock_timeout": 2_000,
     "statement_timeout": 15_000,
@@ -65,6 +66,8 @@ class Database:
         self._engine = engine(
             settings.database_url.get_secret_value(),
             options,
+            pooled=settings.database_pooler_connections is not None,
+            bounded=True,
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_pool_overflow,
             pool_timeout=POOL_TIMEOUT,
@@ -94,17 +97,31 @@ class Database:
         await self._engine.dispose()
 
 
-def engine(url: str, options: dict[str, str], **pool: object) -> AsyncEngine:
+def engine(
+    url: str,
+    options: dict[str, str],
+    *,
+    pooled: bool = False,
+    bounded: bool = False,
+    **pool: object,
+) -> AsyncEngine:
     """An engine for `url`, which asyncpg reads as libpq would (sockets, `sslmode`, several hosts).
 
-    `options` are the server's settings for each connection. Without a pool, each use connects.
+    `options` are the server's settings for each connection. A pooler in between (`pooled`) lends
+    connections by the transaction: it takes no settings, so that they belong to the role there
+    (`kit/roles.py`), and keeps no prepared statement. `bounded` transactions end after a minute.
+    Without `pool`, each use connects.
     """
+    arguments = {"statement_cache_size": 0} if pooled else {"server_settings": options}
 
     async def connect() -> asyncpg.Connection:
         try:
-            return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, server_settings=options)
+            connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **arguments)
+            if bounded and not pooled and connection.get_server_version().major >= 17:
+                await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             raise DatabaseUnreachable(type(error).__name__) from error
+        return connection
 
     return create_async_engine(
         "postgresql+asyncpg://",

@@ -28,6 +28,13 @@ class KitSettings(BaseSettings):
     database_owner_url: SecretStr | None = Field(
         default=None, description="the same database as its owner, who migrates and purges"
     )
+    replicas: int = Field(default=1, ge=1, description="processes' hosts at most, all regions")
+    web_concurrency: int = Field(default=1, ge=1, description="worker processes of a replica")
+    database_max_connections: int = Field(default=100, ge=1, description="the server's own limit")
+    database_memory_mib: int | None = Field(default=None, ge=1, description="the server's memory")
+    database_pooler_connections: int | None = Field(
+        default=None, ge=1, description="what PgBouncer or RDS Proxy opens to the server, if used"
+    )
     database_pool_size: int = Field(default=5, ge=1, description="connections kept open")
     database_pool_overflow: int = Field(default=5, ge=0, description="more of them at a peak")
     api_key_pepper: SecretStr = Field(
