@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from types import ModuleType
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import func as sql
 from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 
 from . import purge, roles, versioning
 from .audit import Base, Resource
@@ -18,7 +20,7 @@ from .auth import SUPPORT, Account, ApiKey, Caller, issue
 from .database import Database, WriteSession
 from .errors import Problem, from_exception
 from .repository import Repository
-from .settings import KitSettings
+from .settings import KitSettings, UnsafeSettings
 from .unit_of_work import UnitOfWork
 
 Arguments = argparse.Namespace
@@ -29,12 +31,19 @@ def main(program: str, settings: Callable[[], KitSettings], modules: ModuleType)
     versioning.import_models(modules)
     arguments = _parser(program).parse_args()
     try:
-        asyncio.run(arguments.run(arguments, settings()))
+        configured = settings()
+        configured.refuse_unsafe()
+        asyncio.run(arguments.run(arguments, configured))
+    except (ValidationError, UnsafeSettings) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         problem = from_exception(error)
-        if problem is None:
-            raise
-        sys.exit(f"{program}: {problem.detail or problem.title}")
+        if problem is not None:
+            sys.exit(f"{program}: {problem.detail or problem.title}")
+        if isinstance(error, DBAPIError):
+            sys.exit(f"{program}: {error.orig}")
+        raise
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

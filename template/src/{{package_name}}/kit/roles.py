@@ -19,7 +19,10 @@ _CREATE = text("""
              ELSE format('LOGIN PASSWORD %L', CAST(:password AS text)) END)
     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)
 """)
-_SET = text("SELECT format('ALTER ROLE %I SET %I = %L', CAST(:role AS text), :name, :value)")
+_SET = text("""
+    SELECT format('ALTER ROLE %I SET %I = %L',
+        CAST(:role AS text), CAST(:name AS text), CAST(:value AS text))
+""")
 
 
 async def run(_: argparse.Namespace, settings: KitSettings) -> None:
