@@ -18,6 +18,9 @@ from .pagination import Keyset, Page, PageRequest
 
 Row = TypeVar("Row", bound=Resource)
 
+# What a session has read before is read again, not handed out as it was then.
+_AS_STORED = {"populate_existing": True}
+
 
 class Repository(Generic[Row]):
     """What every resource can do. A module adds its own queries in a subclass."""
@@ -49,7 +52,9 @@ class Repository(Generic[Row]):
     ) -> Row:
         """The row with this public id. Raises `not-found`, for another account's row too."""
         statement = self.visible(caller, include_deleted=include_deleted)
-        row = await session.scalar(statement.where(self._model.public_id == public_id))
+        row = await session.scalar(
+            statement.where(self._model.public_id == public_id), execution_options=_AS_STORED
+        )
         if row is None:
             raise Problem("not-found")
         return row
@@ -77,7 +82,7 @@ class Repository(Generic[Row]):
     ) -> Row:
         """Set `values`. Raises `precondition-failed` unless the row has `version`."""
         statement = self.visible(caller).where(self._model.public_id == public_id)
-        row = await session.scalar(statement.with_for_update())
+        row = await session.scalar(statement.with_for_update(), execution_options=_AS_STORED)
         if row is None:
             raise Problem("not-found")
         if version is not None and row.version != version:
