@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -110,6 +111,8 @@ def from_exception(error: BaseException) -> Problem | None:
                 return made()
         if error.connection_invalidated or not state:
             return retry("database-unavailable")
+    if isinstance(error, StaleDataError):
+        return Problem("precondition-failed")
     if isinstance(error, DatabaseUnreachable):
         return retry("database-unavailable")
     return None
