@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Text, select, text
@@ -26,6 +27,7 @@ from .unit_of_work import UnitOfWork
 log = logging.getLogger(__name__)
 
 SUPPORT = "support"
+KEY = "key_"
 PREFIX_LENGTH = 16
 LAST_USE_INTERVAL = 60.0
 
@@ -74,6 +76,13 @@ class Caller:
         return bool({scope, f"{scope.partition(':')[0]}:*", "*"} & self.scopes)
 
 
+class Callers(Protocol):
+    """Knows callers by what they send as `Authorization: Bearer …`."""
+
+    async def caller(self, unit: UnitOfWork, token: str, /, *, writes: bool) -> Caller | None:
+        """The caller that `token` belongs to, if there is one; then the unit acts as them."""
+
+
 def digest(key: str, pepper: str) -> bytes:
     """The keyed hash that the database holds; 32 bytes."""
     return hmac.digest(pepper.encode(), key.encode(), hashlib.sha256)
@@ -88,12 +97,13 @@ async def issue(
         owner = Account(name=account)
         session.add(owner)
         await session.flush()
-    key = f"key_{secrets.token_hex((PREFIX_LENGTH - 4) // 2)}_{secrets.token_urlsafe(32)}"
+    prefix = KEY + secrets.token_hex((PREFIX_LENGTH - len(KEY)) // 2)
+    key = f"{prefix}_{secrets.token_urlsafe(32)}"
     session.add(
         ApiKey(
             account_id=owner.id,
             name=name,
-            prefix=key[:PREFIX_LENGTH],
+            prefix=prefix,
             digest=digest(key, pepper),
             scopes=sorted(set(scopes)),
         )
@@ -125,6 +135,8 @@ class ApiKeys:
 
     async def caller(self, unit: UnitOfWork, key: str, *, writes: bool) -> Caller | None:
         """The caller that `key` belongs to, if there is one; then the unit acts as them."""
+        if not key.startswith(KEY):
+            return None
         connection = await (unit.write_connection() if writes else unit.read_connection())
         row = (await connection.execute(_FIND, {"prefix": key[:PREFIX_LENGTH]})).one_or_none()
         if row is None or not hmac.compare_digest(row.digest, digest(key, self.pepper)):

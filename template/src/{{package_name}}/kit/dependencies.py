@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from . import pagination, unit_of_work
-from .auth import Caller
+from .auth import Caller, Callers
 from .database import ReadSession, WriteSession
 from .errors import Problem
 from .pagination import PageRequest
@@ -39,10 +39,7 @@ def authorize(module: str) -> Callable[..., Coroutine[Any, Any, None]]:
         if getattr(request.scope.get("endpoint"), "open_because", None):
             return
         writes = request.method not in _READS
-        caller = None
-        if bearer is not None:
-            unit = request.state.unit_of_work
-            caller = await request.app.state.callers.caller(unit, bearer.credentials, writes=writes)
+        caller = None if bearer is None else await _known(request, bearer.credentials, writes)
         if caller is None:
             raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
         scope = f"{module}:{'write' if writes else 'read'}"
@@ -51,6 +48,14 @@ def authorize(module: str) -> Callable[..., Coroutine[Any, Any, None]]:
         request.state.caller = caller
 
     return check
+
+
+async def _known(request: Request, token: str, writes: bool) -> Caller | None:
+    callers: Callers
+    for callers in request.app.state.callers:
+        if caller := await callers.caller(request.state.unit_of_work, token, writes=writes):
+            return caller
+    return None
 
 
 async def negotiate(request: Request) -> None:
