@@ -16,7 +16,6 @@ from sqlalchemy import (
     FetchedValue,
     ForeignKey,
     Identity,
-    Integer,
     MetaData,
     Text,
     event,
@@ -80,7 +79,7 @@ class Resource(Audited):
     """A table that clients change: `version` moves with each change and is the ETag."""
 
     version: Mapped[int] = mapped_column(
-        Integer, server_default="1", server_onupdate=FetchedValue(), sort_order=LAST
+        BigInteger, server_default="1", server_onupdate=FetchedValue(), sort_order=LAST
     )
 
     @declared_attr.directive
