@@ -1,12 +1,13 @@
 """A provider that rotates its keys, is down, hangs or lies; and tokens of keys it never had."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from orders.kit import oidc
-from orders.kit.oidc import OidcSettings
+from orders.kit.oidc import OidcSettings, ProviderKeys
 from orders.kit.settings import UnsafeSettings
 from pydantic import ValidationError
 
@@ -154,6 +155,23 @@ def test_others_are_served_while_the_provider_hangs(
             assert api.client.get(URL, headers=headers).status_code == 200
             assert time.monotonic() - began < 0.3
         assert {waiter.result() for waiter in waiting} == {503}
+    assert provider.fetches() == 1
+
+
+def test_one_who_stops_waiting_takes_the_keys_from_nobody(provider: Provider) -> None:
+    """A client that hangs up cancels its request, and not the fetch that others wait for."""
+
+    async def ask() -> tuple[object, object]:
+        keys = ProviderKeys(OidcSettings(issuer=provider.issuer, audience="orders"))
+        first, second = (asyncio.ensure_future(keys.find("rsa", "RS256")) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        return first, await second
+
+    first, found = asyncio.run(ask())
+    assert isinstance(first, asyncio.Future)
+    assert first.cancelled()
+    assert found is not None
     assert provider.fetches() == 1
 
 
