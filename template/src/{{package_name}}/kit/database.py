@@ -72,20 +72,22 @@ class Database:
             max_overflow=settings.database_pool_overflow,
             pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=True,
+            # The pool's own question whether a connection lives is no transaction either.
+            isolation_level="AUTOCOMMIT",
         )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     def reading(self) -> ReadSession:
         """A session on a connection of its own; close it to give the connection back."""
-        return ReadSession(self._autocommit, expire_on_commit=False, autoflush=False)
+        return ReadSession(self._engine, expire_on_commit=False, autoflush=False)
 
     def connect(self) -> AsyncConnection:
         """A connection for a unit of work; enter it to take one out of the pool."""
-        return self._engine.connect()
+        return self._transactional.connect()
 
     def autocommit(self) -> AsyncConnection:
         """A connection whose every statement is its own transaction; enter it to take it."""
-        return self._autocommit.connect()
+        return self._engine.connect()
 
     async def ping(self) -> None:
         """Ask the database for an answer; raises what SQLAlchemy raises when there is none."""
