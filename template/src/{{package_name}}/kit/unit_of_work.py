@@ -4,8 +4,9 @@ FastAPI ends `yield` dependencies after the response is sent: a commit that fail
 said 201. Here the commit happens inside `send`, before `http.response.start` goes out.
 """
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import event, text
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +22,7 @@ class UnitOfWork:
         self._database = database
         self._reading: AsyncConnection | None = None
         self._writing: AsyncConnection | None = None
+        self._transaction: AsyncTransaction | None = None
         self._read_session: ReadSession | None = None
         self._write_session: WriteSession | None = None
         self._actor = "anonymous"
@@ -41,7 +43,7 @@ class UnitOfWork:
         """The request's connection in its one transaction."""
         if self._writing is None:
             connection = await self._database.connect().start()
-            await connection.begin()
+            self._transaction = await connection.begin()
             self._writing = connection
         return self._writing
 
@@ -66,10 +68,18 @@ class UnitOfWork:
             self._write_session = WriteSession(
                 connection, expire_on_commit=False, join_transaction_mode="rollback_only"
             )
+            event.listen(self._write_session.sync_session, "after_begin", self._refuse_another)
         return self._write_session
+
+    def _refuse_another(self, *_: object) -> None:
+        """After a rollback there is no second transaction, which nobody's name would stand in."""
+        if self._transaction is None or not self._transaction.is_active:
+            raise InvalidRequestError("This request's transaction was rolled back")
 
     async def commit(self) -> None:
         """Make the request's writes permanent and give its connections back."""
+        if self._writing is not None:
+            self._refuse_another()
         if self._write_session is not None:
             await self._write_session.commit()
         if self._writing is not None:
