@@ -16,6 +16,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer key_…`")
 _JSON = ("application/json", "application/problem+json", "application/*", "*/*")
+_REFUSED = {"q=0", "q=0.0", "q=0.00", "q=0.000"}  # RFC 9110, 12.4.2
 _READS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -60,9 +61,9 @@ async def _known(request: Request, token: str, writes: bool) -> Caller | None:
 
 async def negotiate(request: Request) -> None:
     """Refuse a body that is not JSON, and a client that does not take JSON."""
-    accepted = request.headers.get("accept", "*/*")
-    types = [part.partition(";")[0].strip().lower() for part in accepted.split(",")]
-    if not any(kind in _JSON for kind in types):
+    accepted = ",".join(request.headers.getlist("accept")) or "*/*"
+    ranges = (part.lower().replace(" ", "").split(";") for part in accepted.split(","))
+    if not any(kind in _JSON and not _REFUSED.intersection(rest) for kind, *rest in ranges):
         raise Problem("not-acceptable", "this service answers application/json")
     has_body = request.headers.get("content-length", "0") != "0"
     if has_body or "transfer-encoding" in request.headers:
