@@ -1,5 +1,6 @@
 """What a route may ask for: who is calling, a session, a page, the version that a client read."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -11,12 +12,14 @@ from .auth import Caller, Callers
 from .database import ReadSession, WriteSession
 from .errors import Problem
 from .pagination import PageRequest
+from .repository import Versions
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer key_…`")
 _JSON = ("application/json", "application/problem+json", "application/*", "*/*")
 _REFUSED = {"q=0", "q=0.0", "q=0.00", "q=0.000"}  # RFC 9110, 12.4.2
+_ETAG = re.compile('"[0-9]{1,19}"')
 _READS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -92,23 +95,25 @@ async def _page_request(
 
 
 async def _if_match(
+    request: Request,
     value: Annotated[
         str | None, Header(alias="If-Match", description="the ETag that was read")
     ] = None,
-) -> int:
+) -> Versions:
     if value is None:
         raise Problem("precondition-required", "send the ETag that you read in If-Match")
-    version = value.strip().removeprefix("W/").strip('"')
-    if not (version.isascii() and version.isdigit()):
-        raise Problem("precondition-failed", "If-Match holds no ETag of this service")
-    return int(version)
+    tags = [tag.strip() for tag in ",".join(request.headers.getlist("if-match")).split(",")]
+    if tags == ["*"]:
+        return None
+    # Compared strongly (RFC 9110, 13.1.1): a weak tag, or another's, matches no version.
+    return frozenset(int(tag.strip('"')) for tag in tags if _ETAG.fullmatch(tag))
 
 
 Calling = Annotated[Caller, Depends(_caller)]
 Reading = Annotated[ReadSession, Depends(unit_of_work.read_session)]
 Writing = Annotated[WriteSession, Depends(unit_of_work.write_session)]
 Paging = Annotated[PageRequest, Depends(_page_request)]
-IfMatch = Annotated[int, Depends(_if_match)]
+IfMatch = Annotated[Versions, Depends(_if_match)]
 
 
 def etag(version: int) -> str:

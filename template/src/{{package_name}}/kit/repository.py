@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select, update
@@ -17,6 +17,9 @@ from .errors import Problem
 from .pagination import Keyset, Page, PageRequest
 
 Row = TypeVar("Row", bound=Resource)
+
+# The versions of a row that a change is meant for; None means whichever it has.
+Versions: TypeAlias = frozenset[int] | None
 
 # What a session has read before is read again, not handed out as it was then.
 _AS_STORED = {"populate_existing": True}
@@ -78,14 +81,14 @@ class Repository(Generic[Row]):
         caller: Caller,
         public_id: UUID,
         values: Mapping[str, Any],
-        version: int | None,
+        versions: Versions,
     ) -> Row:
-        """Set `values`. Raises `precondition-failed` unless the row has `version`."""
+        """Set `values`. Raises `precondition-failed` unless the row has one of `versions`."""
         statement = self.visible(caller).where(self._model.public_id == public_id)
         row = await session.scalar(statement.with_for_update(), execution_options=_AS_STORED)
         if row is None:
             raise Problem("not-found")
-        if version is not None and row.version != version:
+        if versions is not None and row.version not in versions:
             raise Problem("precondition-failed")
         for name, value in values.items():
             setattr(row, name, value)
