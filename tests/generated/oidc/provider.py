@@ -92,7 +92,7 @@ def serving(provider: Provider) -> Iterator[Provider]:
         def do_GET(self) -> None:
             provider.asked.append(self.path)
             if provider.mode == "hangs":
-                provider.released.wait(20)
+                provider.released.wait(60)
                 self.close_connection = True
                 return
             status = {"fails": 500, "redirects": 302}.get(provider.mode, 200)
@@ -103,7 +103,7 @@ def serving(provider: Provider) -> Iterator[Provider]:
             self.end_headers()
             if provider.mode == "drips":
                 for byte in body:
-                    if provider.released.wait(0.1):
+                    if provider.released.wait(0.5):
                         break
                     self.wfile.write(bytes([byte]))
                 self.close_connection = True
