@@ -4,7 +4,6 @@ A key is 256 random bits, shown once. The database holds its keyed hash (HMAC-SH
 API_KEY_PEPPER: a fast one is enough for a random secret), so that a stolen table opens nothing.
 """
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -131,7 +130,6 @@ class ApiKeys:
     database: Database
     pepper: str
     _used: dict[int, float] = field(default_factory=dict)
-    _writes: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def caller(self, unit: UnitOfWork, key: str, *, writes: bool) -> Caller | None:
         """The caller that `key` belongs to, if there is one; then the unit acts as them."""
@@ -153,9 +151,7 @@ class ApiKeys:
         now = time.monotonic()
         if now - self._used.get(key_id, -LAST_USE_INTERVAL) >= LAST_USE_INTERVAL:
             self._used[key_id] = now
-            task = asyncio.create_task(self._write_use(key_id))
-            self._writes.add(task)
-            task.add_done_callback(self._writes.discard)
+            self.database.aside(self._write_use(key_id))
 
     async def _write_use(self, key_id: int) -> None:
         try:

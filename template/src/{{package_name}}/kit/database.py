@@ -3,6 +3,10 @@
 A function that writes asks for a `WriteSession`, and the type checker refuses it a `ReadSession`.
 """
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.exc import InvalidRequestError
@@ -75,6 +79,7 @@ class Database:
             # The pool's own question whether a connection lives is no transaction either.
             isolation_level="AUTOCOMMIT",
         )
+        self._aside: set[asyncio.Task[None]] = set()
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     def reading(self) -> ReadSession:
@@ -94,8 +99,15 @@ class Database:
         async with self.autocommit() as connection:
             await connection.execute(text("SELECT 1"))
 
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let `work` run while the request goes on; `close` waits for it."""
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
     async def close(self) -> None:
         """Close every connection of the pool."""
+        await asyncio.gather(*self._aside, return_exceptions=True)
         await self._engine.dispose()
 
 
