@@ -130,7 +130,7 @@ def serving(key: str) -> Iterator[Endpoint]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = ["--factory", f"--port={port}", "--no-access-log", "--log-level=warning"]
+    options = ["--factory", f"--port={port}", "--timeout-keep-alive=600", "--log-level=warning"]
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "bench.inside.rival:create_app", *options]
     )

@@ -69,6 +69,7 @@ def test_deleted_by_names_the_person(start: Start, provider: Provider) -> None:
     found = api.sql("SELECT deleted_by FROM payments WHERE public_id = :id", id=public_id)
     assert found[0][0] == f"oidc:{subject}"
     assert api.get(provider.token()) == 401, "a token without the claim has no account"
+    assert api.get(provider.token(org_id="acme", sub="x\n")) == 401, "nor one of nobody"
 
 
 def test_two_providers_people_are_not_each_other(start: Start, provider: Provider) -> None:
