@@ -1,15 +1,36 @@
 """Audited tables: an integer for joins, a UUID for everybody else, four columns of history.
 
 The database keeps the columns true by triggers (`migrations/kit/`), so that a statement typed by
-hand obeys as well.
+hand obeys as well. The hooks at the end are a net under the repository: what goes round it still
+sees live rows only, and deletes none.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, FetchedValue, Identity, MetaData, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    FetchedValue,
+    ForeignKey,
+    Identity,
+    MetaData,
+    Text,
+    event,
+)
 from sqlalchemy import func as sql
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    ORMExecuteState,
+    Session,
+    declared_attr,
+    mapped_column,
+    with_loader_criteria,
+)
 
 FIRST, LAST = -1, 1
 
@@ -34,13 +55,13 @@ class Audited:
 
     # Columns that the database computes come back with the statement that changed them: reading
     # them later would be a hidden query, which asyncio does not allow.
-    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012
+    __mapper_args__: Any = {"eager_defaults": True}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(
         BigInteger, Identity(always=True), primary_key=True, sort_order=FIRST
     )
     public_id: Mapped[UUID] = mapped_column(
-        unique=True, server_default=sql.gen_random_uuid(), sort_order=FIRST
+        unique=True, server_default=sql.new_public_id(), sort_order=FIRST
     )
     created_at: Mapped[datetime] = mapped_column(server_default=sql.now(), sort_order=LAST)
     updated_at: Mapped[datetime] = mapped_column(
@@ -49,5 +70,50 @@ class Audited:
     deleted_at: Mapped[datetime | None] = mapped_column(sort_order=LAST)
     deleted_by: Mapped[str | None] = mapped_column(
         CheckConstraint("(deleted_at IS NULL) = (deleted_by IS NULL)", name="deletion"),
+        server_onupdate=FetchedValue(),
         sort_order=LAST,
     )
+
+
+class Resource(Audited):
+    """A table that clients change: `version` moves with each change and is the ETag."""
+
+    version: Mapped[int] = mapped_column(
+        BigInteger, server_default="1", server_onupdate=FetchedValue(), sort_order=LAST
+    )
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805
+        """An UPDATE names the version that was read: a lost update is an error."""
+        return {
+            "eager_defaults": True,
+            "version_id_col": cls.version,
+            "version_id_generator": False,
+        }
+
+
+class Owned(Resource):
+    """A resource that belongs to the account that created it."""
+
+    account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("accounts.id"), sort_order=FIRST)
+
+
+_LIVE_ONLY = with_loader_criteria(
+    Audited, lambda cls: cls.deleted_at.is_(None), include_aliases=True
+)
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _live_rows_only(state: ORMExecuteState) -> None:
+    """Hide deleted rows unless the statement asks: `execution_options(include_deleted=True)`."""
+    if state.is_delete:
+        raise InvalidRequestError("Rows are soft deleted: use the repository's delete()")
+    hides = (state.is_select and not state.is_column_load) or state.is_update
+    if hides and not state.execution_options.get("include_deleted", False):
+        state.statement = state.statement.options(_LIVE_ONLY)
+
+
+@event.listens_for(Session, "before_flush")
+def _no_hard_delete(session: Session, *_: object) -> None:
+    if any(isinstance(row, Audited) for row in session.deleted):
+        raise InvalidRequestError("Rows are soft deleted: use the repository's delete()")

@@ -1,22 +1,39 @@
 """The database: one engine, a session to read with and a session to write with.
 
-The two session types have no operation in common with each other's callers: a function that writes
-asks for a `WriteSession`, and the type checker refuses it a `ReadSession`.
+A function that writes asks for a `WriteSession`, and the type checker refuses it a `ReadSession`.
 """
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
 from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.pool import NullPool
 
 from .settings import KitSettings
 
-# Outermost longest: a request waits for a connection before it waits for a lock or a statement.
+# Outermost longest: who waits for a statement has not waited long for a lock.
 CONNECT_TIMEOUT = 5.0
 POOL_TIMEOUT = 5.0
-LOCK_TIMEOUT_MS = 2_000
-STATEMENT_TIMEOUT_MS = 15_000
-IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+TRANSACTION_TIMEOUT_MS = 60_000  # PostgreSQL 17 and newer know it
+TIMEOUTS_MS = {
+    "lock_timeout": 2_000,
+    "statement_timeout": 15_000,
+    "idle_in_transaction_session_timeout": 30_000,
+}
+
+
+class DatabaseUnreachable(ConnectionError):
+    """No connection could be made: nothing listens, or it refuses. Retrying may help."""
 
 
 class _ReadOnlySession(Session):
@@ -48,37 +65,80 @@ class Database:
     """The connection pool of one process."""
 
     def __init__(self, settings: KitSettings, *, application_name: str) -> None:
-        self._engine = create_async_engine(
-            settings.sqlalchemy_url,
+        options = {"application_name": application_name}
+        options |= {name: str(value) for name, value in TIMEOUTS_MS.items()}
+        self._engine = engine(
+            settings.database_url.get_secret_value(),
+            options,
+            pooled=settings.database_pooler_connections is not None,
+            bounded=True,
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_pool_overflow,
             pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=True,
-            connect_args={
-                "timeout": CONNECT_TIMEOUT,
-                "server_settings": {
-                    "application_name": application_name,
-                    "lock_timeout": str(LOCK_TIMEOUT_MS),
-                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
-                },
-            },
+            # The pool's own question whether a connection lives is no transaction either.
+            isolation_level="AUTOCOMMIT",
         )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._aside: set[asyncio.Task[None]] = set()
+        self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     def reading(self) -> ReadSession:
         """A session on a connection of its own; close it to give the connection back."""
-        return ReadSession(self._autocommit, expire_on_commit=False, autoflush=False)
+        return ReadSession(self._engine, expire_on_commit=False, autoflush=False)
 
     def connect(self) -> AsyncConnection:
         """A connection for a unit of work; enter it to take one out of the pool."""
+        return self._transactional.connect()
+
+    def autocommit(self) -> AsyncConnection:
+        """A connection whose every statement is its own transaction; enter it to take it."""
         return self._engine.connect()
 
     async def ping(self) -> None:
         """Ask the database for an answer; raises what SQLAlchemy raises when there is none."""
-        async with self._autocommit.connect() as connection:
+        async with self.autocommit() as connection:
             await connection.execute(text("SELECT 1"))
+
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let `work` run while the request goes on; `close` waits for it."""
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
 
     async def close(self) -> None:
         """Close every connection of the pool."""
+        await asyncio.gather(*self._aside, return_exceptions=True)
         await self._engine.dispose()
+
+
+def engine(
+    url: str,
+    options: dict[str, str],
+    *,
+    pooled: bool = False,
+    bounded: bool = False,
+    **pool: object,
+) -> AsyncEngine:
+    """An engine for `url`, which asyncpg reads as libpq would (sockets, `sslmode`, several hosts).
+
+    `options` are the server's settings for each connection. A pooler in between (`pooled`) lends
+    connections by the transaction: it takes no settings, so that they belong to the role there
+    (`kit/roles.py`), and keeps no prepared statement. `bounded` transactions end after a minute.
+    Without `pool`, each use connects.
+    """
+    arguments = {"statement_cache_size": 0} if pooled else {"server_settings": options}
+
+    async def connect() -> asyncpg.Connection:
+        try:
+            connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **arguments)
+            if bounded and not pooled and connection.get_server_version().major >= 17:
+                await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            raise DatabaseUnreachable(type(error).__name__) from error
+        return connection
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        **(pool or {"poolclass": NullPool}),
+    )

@@ -1,9 +1,15 @@
 """The settings that the kit needs: typed, read once, refused when they make no sense."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import URL, make_url
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+
+class UnsafeSettings(ValueError):
+    """The service refuses to start: a setting is not fit for production."""
 
 
 class KitSettings(BaseSettings):
@@ -17,13 +23,37 @@ class KitSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    environment: Literal["production", "development"] = "production"
     database_url: SecretStr = Field(description="postgresql://user:password@host:5432/name")
+    database_owner_url: SecretStr | None = Field(
+        default=None, description="the same database as its owner, who migrates and purges"
+    )
+    replicas: int = Field(default=1, ge=1, description="processes' hosts at most, all regions")
+    web_concurrency: int = Field(default=1, ge=1, description="worker processes of a replica")
+    database_max_connections: int = Field(default=100, ge=1, description="the server's own limit")
+    database_memory_mib: int | None = Field(default=None, ge=1, description="the server's memory")
+    database_pooler_connections: int | None = Field(
+        default=None, ge=1, description="what PgBouncer or RDS Proxy opens to the server, if used"
+    )
     database_pool_size: int = Field(default=5, ge=1, description="connections kept open")
     database_pool_overflow: int = Field(default=5, ge=0, description="more of them at a peak")
+    api_key_pepper: SecretStr = Field(
+        default=SecretStr(""),
+        description="the key of the API keys' hashes; 32 random bytes or more",
+    )
+    max_body_bytes: int = Field(default=1_048_576, ge=1, description="a larger body is a 413")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="web pages that may call, comma-separated; none by default"
+    )
+    retention_days: int = Field(
+        default=0, ge=0, description="purge removes rows deleted longer ago; 0 keeps them for ever"
+    )
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_owner_url")
     @classmethod
-    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return value
         # SQLAlchemy's parser, not a web address's: a socket's URL names no host.
         try:
             backend = make_url(value.get_secret_value()).get_backend_name()
@@ -33,10 +63,21 @@ class KitSettings(BaseSettings):
             raise ValueError("give a PostgreSQL URL: postgresql://user:password@host:5432/name")
         return value
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
     @property
-    def sqlalchemy_url(self) -> URL:
-        """DATABASE_URL as SQLAlchemy and asyncpg want it (libpq's `sslmode` is their `ssl`)."""
-        url = make_url(self.database_url.get_secret_value()).set(drivername="postgresql+asyncpg")
-        if "sslmode" in url.query:
-            url = url.update_query_dict({"ssl": url.query["sslmode"]})
-        return url.difference_update_query(["sslmode"])
+    def owner_url(self) -> str:
+        """The URL to migrate and purge with."""
+        return (self.database_owner_url or self.database_url).get_secret_value()
+
+    def refuse_unsafe(self) -> None:
+        """Raise `UnsafeSettings` for what must not reach production."""
+        if self.environment != "production":
+            return
+        if len(self.api_key_pepper.get_secret_value()) < 32:
+            raise UnsafeSettings("API_KEY_PEPPER needs 32 characters or more in production")
+        if "*" in self.cors_origins:
+            raise UnsafeSettings("CORS_ORIGINS may not be '*' in production: name the pages")

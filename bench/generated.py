@@ -1,0 +1,46 @@
+"""A generated service to measure: made from what is committed, installed, with its own PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import uv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+def run_inside(script: str) -> bool:
+    """Run `bench/inside/<script>.py` with a service's own Python; whether its goals were met.
+
+    BENCH_SERVICE names an installed service to measure instead of a new one; it keeps its rows.
+    """
+    with _service() as service:
+        python = service / ".venv" / "bin" / "python"
+        env = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+        command = [str(python), "-m", f"bench.inside.{script}"]
+        return subprocess.run(command, cwd=service, env=env, check=False).returncode == 0
+
+
+@contextmanager
+def _service() -> Iterator[Path]:
+    if chosen := os.environ.get("BENCH_SERVICE"):
+        yield Path(chosen).resolve()
+        return
+    with TemporaryDirectory(prefix="bench-service-") as scratch:
+        template, service = Path(scratch, "template"), Path(scratch, "orders")
+        subprocess.run(["git", "clone", "--quiet", CHECKOUT, template], check=True)
+        made = ["new", "orders", "--no-install", "--defaults", "--quiet", "--ref=HEAD"]
+        new = [sys.executable, "-m", "roadbed", *made, "--template", str(template)]
+        subprocess.run(new, cwd=scratch, check=True)
+        for verb in (["lock"], ["sync", "--frozen"]):
+            subprocess.run([uv.find_uv_bin(), *verb, "--quiet"], cwd=service, check=True)
+        yield service

@@ -1,0 +1,282 @@
+"""The measurement of `bench/pages.py`, inside a service."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import asyncpg
+from orders.kit import pagination
+from orders.main import create_app
+from sqlalchemy import event
+from starlette.testclient import TestClient
+
+from bench.harness import Contender, Measurement, measure
+from bench.inside import rival, seed
+from bench.inside.results import save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from orders.kit.pagination import Position
+
+LIST = "/api/v1/payments"
+LIMIT = 20
+DEPTHS = (0, 10_000, 100_000, 1_000_000, 4_000_000)
+ROUNDS = 11
+KEYSET_CALLS = 20  # in a turn: one alone is too short to time
+FLAT = 1.5  # the deepest keyset page, as a multiple of the first
+FASTER = 100.0  # keyset against OFFSET in SQL, FASTER_AT rows deep
+FASTER_AT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What the service sent to its database."""
+
+    sql: str
+    parameters: tuple[object, ...]
+
+
+class Service:
+    """The service in this process, to see what it sends; it is not what is measured."""
+
+    def __init__(self, client: TestClient, key: str) -> None:
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._engine = client.app.state.callers[0].database._engine.sync_engine  # type: ignore[attr-defined] # noqa: SLF001
+
+    def sent_for(self, **query: str) -> Statement:
+        """The statement of a page."""
+        sent: list[Statement] = []
+
+        def note(_: Any, __: Any, sql: str, parameters: Any, *___: Any) -> None:
+            if "FROM payments" in sql:
+                sent.append(Statement(sql, tuple(parameters)))
+
+        event.listen(self._engine, "before_cursor_execute", note)
+        answer = self._client.get(
+            LIST, params={"limit": str(LIMIT), **query}, headers=self._headers
+        )
+        event.remove(self._engine, "before_cursor_execute", note)
+        answer.raise_for_status()
+        (statement,) = sent
+        return statement
+
+    def context(self) -> bytes:
+        """What the service binds the cursors of this list to."""
+        seen: list[bytes] = []
+        encode = pagination.encode
+
+        def note(position: Position, context: bytes) -> str:
+            seen.append(context)
+            return encode(position, context)
+
+        pagination.encode = note
+        self.sent_for()
+        pagination.encode = encode
+        return seen[0]
+
+
+class Database:
+    """One connection, with a loop of its own: what is timed is the database's answer."""
+
+    def __init__(self, url: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._connection = self._loop.run_until_complete(asyncpg.connect(url))
+
+    def fetch(self, sql: str, *parameters: object) -> list[asyncpg.Record]:
+        """The rows of a query; the driver prepares it once."""
+        found = self._connection.fetch(sql, *parameters, timeout=None)
+        return self._loop.run_until_complete(found)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._loop.run_until_complete(self._connection.close())
+        self._loop.close()
+
+
+class Endpoint:
+    """The service over HTTP, on one connection that stays open."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def page(self, path: str, **query: object) -> list[str]:
+        """The public ids of a page."""
+        self._connection.request("GET", f"{path}?{urlencode(query)}", headers=self._headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        assert answer.status == http.HTTPStatus.OK, body  # noqa: S101
+        return [item["public_id"] for item in json.loads(body)["items"]]
+
+
+@contextmanager
+def serving(key: str) -> Iterator[Endpoint]:
+    """The service and its rival, as one uvicorn process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--factory", f"--port={port}", "--timeout-keep-alive=600", "--log-level=warning"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "bench.inside.rival:create_app", *options]
+    )
+    try:
+        for _ in range(600):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert server.poll() is None, "the service ended"  # noqa: S101
+                time.sleep(0.1)
+        yield Endpoint(port, key)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def contenders(service: Service, database: Database, endpoint: Endpoint) -> list[Contender]:
+    """Each depth by keyset and by OFFSET, in SQL and through the endpoint."""
+    first = service.sent_for()
+    context = service.context()
+    live = database.fetch("SELECT count(*) FROM payments WHERE deleted_at IS NULL")[0][0]
+    made: list[Contender] = []
+    for depth in DEPTHS:
+        if depth + LIMIT > live:
+            continue
+        by_offset = f"{first.sql} OFFSET {depth}"
+        cursor: dict[str, str] = {}
+        if depth:
+            (before, *_) = database.fetch(f"{first.sql} OFFSET {depth - 1}", *first.parameters)
+            position = pagination.Position(before["created_at"], before["public_id"], False)
+            cursor = {"cursor": pagination.encode(position, context)}
+        statement = service.sent_for(**cursor)
+        same = [row["public_id"] for row in database.fetch(by_offset, *first.parameters)]
+        mine = [row["public_id"] for row in database.fetch(statement.sql, *statement.parameters)]
+        assert mine == same, f"the two ways differ at {depth}"  # noqa: S101
+        assert endpoint.page(LIST, limit=LIMIT, **cursor) == [str(i) for i in same[:LIMIT]]  # noqa: S101
+
+        named = [
+            ("sql keyset", partial(database.fetch, statement.sql, *statement.parameters)),
+            ("sql offset", partial(database.fetch, by_offset, *first.parameters)),
+            ("http keyset", partial(endpoint.page, LIST, limit=LIMIT, **cursor)),
+            ("http offset", partial(endpoint.page, rival.PATH, limit=LIMIT, offset=depth)),
+        ]
+        made += [_contender(f"{name} {depth}", call) for name, call in named]
+    return made
+
+
+def _calls(name: str) -> int:
+    return KEYSET_CALLS if " keyset " in name else 1
+
+
+def _contender(name: str, call: Callable[[], object]) -> Contender:
+    def run(_: Path) -> None:
+        for _call in range(_calls(name)):
+            call()
+
+    return Contender(name, run)
+
+
+def per_call(measured: Measurement) -> Measurement:
+    """The same for one page, where a turn was many."""
+    calls = _calls(measured.name)
+    low, high = measured.spread
+    return Measurement(
+        measured.name,
+        [seconds / calls for seconds in measured.seconds],
+        measured.median / calls,
+        (low / calls, high / calls),
+    )
+
+
+def table(found: dict[str, Measurement]) -> None:
+    """Print milliseconds: the median of each, and its spread."""
+    print(f"{'ms a page':<10} {'depth':>10}  {'keyset':^28} {'OFFSET':^31} {'':>8}")
+    for through in ("sql", "http"):
+        for depth in DEPTHS:
+            keyset, offset = (found.get(f"{through} {way} {depth}") for way in ("keyset", "offset"))
+            if keyset is None or offset is None:
+                continue
+            cells = [
+                f"{each.median * 1e3:9.2f} ({each.spread[0] * 1e3:.2f} to {each.spread[1] * 1e3:.2f})"
+                for each in (keyset, offset)
+            ]
+            ratio = f"{offset.median / keyset.median:,.1f} x"
+            print(f"{through:<10} {depth:>10,}  {cells[0]:<28} {cells[1]:<31} {ratio:>8}")
+
+
+def goals(found: dict[str, Measurement]) -> list[tuple[str, float, bool]]:
+    """What was hoped for, what came, and whether it is missed by no more than the spread."""
+    judged: list[tuple[str, float, bool]] = []
+    deepest = max(int(name.split()[-1]) for name in found)
+    for through in ("sql", "http"):
+        first, last = found[f"{through} keyset 0"], found[f"{through} keyset {deepest}"]
+        judged.append(
+            (
+                f"{through}: a keyset page {deepest:,} rows deep is at most {FLAT} x the first",
+                last.median / first.median,
+                last.spread[0] <= FLAT * first.spread[1],
+            )
+        )
+    if f"sql keyset {FASTER_AT}" in found:
+        ours, theirs = (found[f"sql {way} {FASTER_AT}"] for way in ("keyset", "offset"))
+        judged.append(
+            (
+                f"sql: OFFSET takes at least {FASTER:.0f} x as long {FASTER_AT:,} rows deep",
+                theirs.median / ours.median,
+                theirs.spread[1] >= FASTER * ours.spread[0],
+            )
+        )
+    return judged
+
+
+def main() -> int:
+    """Seed, measure, report; 1 where a goal is missed."""
+    with seed.migrated() as url:
+        key = seed.new_key()
+        seeded = asyncio.run(seed.fill(url))
+        with TestClient(create_app()) as client, serving(key) as endpoint:
+            database = Database(url)
+            everyone = contenders(Service(client, key), database, endpoint)
+            measured = [per_call(each) for each in measure(everyone, rounds=ROUNDS)]
+            facts = dict(
+                database.fetch(
+                    "SELECT name, setting FROM pg_settings WHERE name = ANY($1)",
+                    ["server_version", "shared_buffers"],
+                )
+            )
+            database.close()
+    found = {each.name: each for each in measured}
+    table(found)
+    judged = goals(found)
+    for goal, ratio, met in judged:
+        print(f"{'met' if met else 'MISSED':<10} {goal}: {ratio:,.2f} x")
+    save(
+        "pages",
+        measured,
+        rows=seed.ROWS,
+        deleted_percent=10,
+        seeding_seconds=round(seeded, 1),
+        goals=judged,
+        postgresql=facts,
+        process=os.getpid(),
+    )
+    return 0 if all(met for _, _, met in judged) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

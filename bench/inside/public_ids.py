@@ -1,0 +1,105 @@
+"""The measurement of `bench/public_ids.py`, inside a service."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+
+import asyncpg
+
+from bench.harness import Measurement
+from bench.inside import seed
+from bench.inside.results import save
+
+ROUNDS = 3
+ROWS = max(seed.ROWS // 5, 10_000)
+BATCH = 10_000  # rows a transaction
+VERSIONS = {"v4": "gen_random_uuid()", "v7": "uuidv7()"}
+
+# The table as the service has it: its indexes, checks, foreign key and triggers.
+_MAKE = """
+    DROP TABLE IF EXISTS {table};
+    CREATE TABLE {table} (LIKE payments INCLUDING ALL);
+    ALTER TABLE {table} ALTER public_id SET DEFAULT {function},
+        ADD FOREIGN KEY (account_id) REFERENCES accounts (id);
+    SELECT audit_table('{table}');
+    CHECKPOINT;
+"""
+_INSERT = """
+    INSERT INTO {table} (account_id, amount, currency, created_at)
+    SELECT $1, 1 + n % 10000, 'USD', clock_timestamp() FROM generate_series(1, $2::int) AS n
+"""
+_INDEXES = """
+    SELECT regexp_replace(indexrelid::regclass::text, '^.*_(page|created).*$', 'page')
+           AS name, pg_get_indexdef(indexrelid) AS definition, pg_relation_size(indexrelid) AS bytes
+    FROM pg_index WHERE indrelid = '{table}'::regclass
+"""
+
+
+async def fill(connection: asyncpg.Connection, version: str) -> dict[str, float]:
+    """Fill a new table with one kind of ids; what that cost."""
+    table = f"payments_{version}"
+    await connection.execute(_MAKE.format(table=table, function=VERSIONS[version]))
+    owner = await connection.fetchval("SELECT id FROM accounts WHERE name = $1", seed.ACCOUNT)
+    before = await connection.fetchval("SELECT pg_current_wal_insert_lsn()")
+    began = time.perf_counter()
+    for _ in range(ROWS // BATCH):
+        await connection.execute(_INSERT.format(table=table), owner, BATCH, timeout=None)
+    seconds = time.perf_counter() - began
+    wal = await connection.fetchval(
+        "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1)", before
+    )
+    found = {"seconds": seconds, "wal bytes": float(wal)}
+    for index in await connection.fetch(_INDEXES.format(table=table)):
+        if "(public_id)" in index["definition"]:
+            found["index on public_id, bytes"] = float(index["bytes"])
+        elif "public_id" in index["definition"]:
+            found["index of the pages, bytes"] = float(index["bytes"])
+    await connection.execute(f"DROP TABLE {table}")
+    return found
+
+
+async def compare(url: str) -> dict[str, list[dict[str, float]]]:
+    """Fill both in turns, after a round that does not count."""
+    connection = await asyncpg.connect(url)
+    found: dict[str, list[dict[str, float]]] = {version: [] for version in VERSIONS}
+    for number in range(-1, ROUNDS):
+        for version in VERSIONS:
+            cost = await fill(connection, version)
+            if number >= 0:
+                found[version].append(cost)
+    await connection.close()
+    return found
+
+
+def main() -> int:
+    """Measure and report."""
+    with seed.migrated() as url:
+        seed.new_key()
+        found = asyncio.run(compare(url))
+    print(f"{ROWS:,} rows, {BATCH:,} a transaction, median of {ROUNDS} runs")
+    costs: dict[str, dict[str, float]] = {}
+    for cost in found["v4"][0]:
+        runs = {version: [each[cost] for each in found[version]] for version in VERSIONS}
+        costs[cost] = {version: statistics.median(runs[version]) for version in VERSIONS}
+        scale, unit = (1.0, "s ") if cost == "seconds" else (2.0**20, "MB")
+        cells = [
+            f"{version} {costs[cost][version] / scale:8.1f} {unit}"
+            f" ({min(runs[version]) / scale:.1f} to {max(runs[version]) / scale:.1f})"
+            for version in VERSIONS
+        ]
+        ratio = costs[cost]["v4"] / costs[cost]["v7"]
+        print(f"{cost.partition(',')[0]:<26} {cells[0]:<34} {cells[1]:<34} {ratio:.2f} x")
+    seconds = {version: [each["seconds"] for each in found[version]] for version in VERSIONS}
+    measurements = [
+        Measurement(version, runs, statistics.median(runs), (min(runs), max(runs)))
+        for version, runs in seconds.items()
+    ]
+    save("public-ids", measurements, rows=ROWS, costs=costs)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

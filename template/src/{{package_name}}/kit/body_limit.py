@@ -1,0 +1,32 @@
+"""A limit for request bodies. The framework's own answers outside every middleware, in plain text."""
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class BodyLimitMiddleware:
+    """Pure ASGI: whoever reads a body meets a 413 where it is, or turns out to be, too large."""
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        left = self._limit
+
+        async def count() -> Message:
+            nonlocal left
+            if declared.isdecimal() and int(declared) > self._limit:
+                raise HTTPException(413)
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, count, send)

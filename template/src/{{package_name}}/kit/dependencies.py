@@ -1,0 +1,121 @@
+"""What a route may ask for: who is calling, a session, a page, the version that a client read."""
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import Depends, Header, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from . import pagination, unit_of_work
+from .auth import Caller, Callers
+from .database import ReadSession, WriteSession
+from .errors import Problem
+from .pagination import PageRequest
+from .repository import Versions
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer key_…`")
+_JSON = ("application/json", "application/problem+json", "application/*", "*/*")
+_REFUSED = {"q=0", "q=0.0", "q=0.00", "q=0.000"}  # RFC 9110, 12.4.2
+_ETAG = re.compile('"[0-9]{1,19}"')
+_READS = {"GET", "HEAD", "OPTIONS"}
+
+
+def open_to_everybody(reason: str) -> Callable[[Endpoint], Endpoint]:
+    """Mark an endpoint that needs no caller, and say why. Every other one is closed."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.open_because = reason  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
+def authorize(module: str) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A dependency that lets callers with the scope `<module>:read` or `<module>:write` in."""
+
+    async def check(
+        request: Request,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    ) -> None:
+        if getattr(request.scope.get("endpoint"), "open_because", None):
+            return
+        writes = request.method not in _READS
+        caller = None if bearer is None else await _known(request, bearer.credentials, writes)
+        if caller is None:
+            raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+        scope = f"{module}:{'write' if writes else 'read'}"
+        if not caller.may(scope):
+            raise Problem("forbidden", f"this needs the scope {scope}")
+        request.state.caller = caller
+
+    return check
+
+
+async def _known(request: Request, token: str, writes: bool) -> Caller | None:
+    callers: Callers
+    for callers in request.app.state.callers:
+        if caller := await callers.caller(request.state.unit_of_work, token, writes=writes):
+            return caller
+    return None
+
+
+async def negotiate(request: Request) -> None:
+    """Refuse a body that is not JSON, and a client that does not take JSON."""
+    accepted = ",".join(request.headers.getlist("accept")) or "*/*"
+    ranges = (part.lower().replace(" ", "").split(";") for part in accepted.split(","))
+    if not any(kind in _JSON and not _REFUSED.intersection(rest) for kind, *rest in ranges):
+        raise Problem("not-acceptable", "this service answers application/json")
+    has_body = request.headers.get("content-length", "0") != "0"
+    if has_body or "transfer-encoding" in request.headers:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Problem("unsupported-media-type", "send application/json")
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _page_request(
+    request: Request,
+    caller: Annotated[Caller, Depends(_caller)],
+    limit: Annotated[int, Query(ge=1, le=pagination.MAX_LIMIT)] = pagination.DEFAULT_LIMIT,
+    cursor: Annotated[str | None, Query(description="from the page before or after")] = None,
+    sort: Annotated[Literal["-created_at", "created_at"], Query()] = "-created_at",
+) -> PageRequest:
+    filters = request.query_params.multi_items()
+    others = sorted(pair for pair in filters if pair[0] not in {"limit", "cursor", "sort"})
+    context = repr((request.url.path, sort, others, str(caller.account))).encode()
+    position = None if cursor is None else pagination.decode(cursor, context)
+    return PageRequest(limit, sort.startswith("-"), position, context, request.url)
+
+
+async def _if_match(
+    request: Request,
+    value: Annotated[
+        str | None, Header(alias="If-Match", description="the ETag that was read")
+    ] = None,
+) -> Versions:
+    if value is None:
+        raise Problem("precondition-required", "send the ETag that you read in If-Match")
+    tags = [tag.strip() for tag in ",".join(request.headers.getlist("if-match")).split(",")]
+    if tags == ["*"]:
+        return None
+    # Compared strongly (RFC 9110, 13.1.1): a weak tag, or another's, matches no version.
+    return frozenset(int(tag.strip('"')) for tag in tags if _ETAG.fullmatch(tag))
+
+
+Calling = Annotated[Caller, Depends(_caller)]
+Reading = Annotated[ReadSession, Depends(unit_of_work.read_session)]
+Writing = Annotated[WriteSession, Depends(unit_of_work.write_session)]
+Paging = Annotated[PageRequest, Depends(_page_request)]
+IfMatch = Annotated[Versions, Depends(_if_match)]
+
+
+def etag(version: int) -> str:
+    """The strong entity tag (RFC 9110, 8.8.3) of a resource's version."""
+    return f'"{version}"'

@@ -1,0 +1,153 @@
+"""Problem details (RFC 9457) for every answer that is not a success.
+
+A route raises `Problem`; whatever else goes wrong on the way (the framework's own refusals, a
+database that does not answer, a bug) is turned into one here.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .database import DatabaseUnreachable
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+# Each type is `urn:problem:<name>`: stable, and listed in README.
+TITLES = {
+    "bad-request": (400, "The request could not be understood"),
+    "invalid-cursor": (400, "The cursor does not belong to this request"),
+    "unauthenticated": (401, "The caller is not known"),
+    "forbidden": (403, "The caller may not do this"),
+    "not-found": (404, "There is nothing here"),
+    "method-not-allowed": (405, "This method is not served here"),
+    "not-acceptable": (406, "No representation that the client accepts"),
+    "conflict": (409, "The request conflicts with what is stored"),
+    "precondition-failed": (412, "The resource has changed since it was read"),
+    "content-too-large": (413, "The body is too large"),
+    "unsupported-media-type": (415, "The body is not JSON"),
+    "invalid-input": (422, "The input breaks a rule"),
+    "precondition-required": (428, "The request must say which version it changes"),
+    "too-many-requests": (429, "The caller has used up its quota"),
+    "internal-error": (500, "The service failed"),
+    "database-unavailable": (503, "The database does not answer"),
+    "pool-exhausted": (503, "Every database connection is in use"),
+    "busy": (503, "The database was too busy to finish this"),
+}
+NAMES = {status: name for name, (status, _) in reversed(TITLES.items())}
+
+
+@dataclass
+class Problem(Exception):
+    """An answer that is not a success. `name` is a key of `TITLES`."""
+
+    name: str
+    detail: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this type of problem."""
+        return TITLES[self.name][0]
+
+    @property
+    def title(self) -> str:
+        """What this type of problem is, for people."""
+        return TITLES[self.name][1]
+
+    def response(self) -> JSONResponse:
+        """The problem as a client gets it."""
+        body = {
+            "type": f"urn:problem:{self.name}",
+            "title": self.title,
+            "status": self.status,
+            **({"detail": self.detail} if self.detail else {}),
+            **self.members,
+        }
+        return JSONResponse(body, self.status, dict(self.headers), MEDIA_TYPE)
+
+
+def retry(name: str, detail: str = "", after: int = 1) -> Problem:
+    """A problem that goes away by itself: the client is told when to try again, in seconds."""
+    return Problem(name, detail, headers={"Retry-After": str(after)})
+
+
+# SQLSTATE classes and codes (PostgreSQL, appendix A) that mean something to a client.
+_BY_SQLSTATE = {
+    "23505": lambda: Problem("conflict", "another resource already has this value"),
+    "23503": lambda: Problem("conflict", "it refers to something that does not exist"),
+    "23001": lambda: Problem("conflict", "something else still refers to it"),
+    "23514": lambda: Problem("invalid-input", "a value is outside its bounds"),
+    "22": lambda: Problem("invalid-input", "a value cannot be stored"),
+    "40": lambda: retry("busy", "it collided with another request"),
+    "53": lambda: retry("database-unavailable"),
+    "55P03": lambda: retry("busy", "a row stayed locked for too long"),
+    "57014": lambda: retry("busy", "a statement took too long"),
+    "08": lambda: retry("database-unavailable"),
+    "57P": lambda: retry("database-unavailable"),
+    "25P03": lambda: retry("busy", "the request took too long"),
+}
+
+
+def from_exception(error: BaseException) -> Problem | None:
+    """What a client is told about `error`, where it is not this service's own bug."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, PoolExhausted):
+        return retry("pool-exhausted")
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        for length in (5, 3, 2):
+            if made := _BY_SQLSTATE.get(state[:length]):
+                return made()
+        if error.connection_invalidated or not state:
+            return retry("database-unavailable")
+    if isinstance(error, StaleDataError):
+        return Problem("precondition-failed")
+    if isinstance(error, DatabaseUnreachable):
+        return retry("database-unavailable")
+    return None
+
+
+class ProblemMiddleware:
+    """Pure ASGI: turns what escapes the application into a problem.
+
+    Starlette's own last resort stands outside every other middleware, so that its 500 lacks their
+    headers; this one stands inside them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:
+            if started:
+                raise
+            problem = from_exception(error)
+            if problem is None:
+                log.exception("%s %s failed", scope["method"], scope["path"])
+                problem = Problem("internal-error")
+            elif problem.status >= 500:
+                log.warning("%s %s: %s", scope["method"], scope["path"], problem.name)
+            await problem.response()(scope, receive, send)

@@ -1,0 +1,119 @@
+"""The one door to a table: live rows of the caller's own account, deleted softly, restored.
+
+`include_deleted` has to be asked for by name.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import func as sql
+
+from .audit import Owned, Resource
+from .auth import Caller
+from .database import ReadSession, WriteSession
+from .errors import Problem
+from .pagination import Keyset, Page, PageRequest
+
+Row = TypeVar("Row", bound=Resource)
+
+# The versions of a row that a change is meant for; None means whichever it has.
+Versions: TypeAlias = frozenset[int] | None
+
+# What a session has read before is read again, not handed out as it was then.
+_AS_STORED = {"populate_existing": True}
+
+
+class Repository(Generic[Row]):
+    """What every resource can do. A module adds its own queries in a subclass."""
+
+    def __init__(self, model: type[Row]) -> None:
+        self._model = model
+        self._keyset: Keyset[Row] = Keyset(model.created_at, model.public_id)
+
+    def visible(self, caller: Caller, *, include_deleted: bool = False) -> Select[Row]:
+        """The rows that `caller` may see: where every query of a module starts."""
+        statement = select(self._model).where(*self._of(caller))
+        if include_deleted:
+            return statement.execution_options(include_deleted=True)
+        return statement.where(self._model.deleted_at.is_(None))
+
+    def _of(self, caller: Caller) -> Sequence[ColumnElement[bool]]:
+        """Whose rows: the caller's, except for support and for a table without owners."""
+        if caller.sees_all or not issubclass(self._model, Owned):
+            return ()
+        return (self._model.account_id == caller.account_id,)
+
+    async def get(
+        self,
+        session: ReadSession | WriteSession,
+        caller: Caller,
+        public_id: UUID,
+        *,
+        include_deleted: bool = False,
+    ) -> Row:
+        """The row with this public id. Raises `not-found`, for another account's row too."""
+        statement = self.visible(caller, include_deleted=include_deleted)
+        row = await session.scalar(
+            statement.where(self._model.public_id == public_id), execution_options=_AS_STORED
+        )
+        if row is None:
+            raise Problem("not-found")
+        return row
+
+    async def page(self, session: ReadSession, caller: Caller, request: PageRequest) -> Page[Row]:
+        """One page of the live rows."""
+        statement = self._keyset.select(self.visible(caller), request)
+        return self._keyset.page((await session.scalars(statement)).all(), request)
+
+    async def add(self, session: WriteSession, caller: Caller, row: Row) -> Row:
+        """Insert `row` for the caller's account. Raises `conflict` where a value is taken."""
+        if isinstance(row, Owned):
+            row.account_id = caller.account_id
+        session.add(row)
+        await session.flush()
+        return row
+
+    async def change(
+        self,
+        session: WriteSession,
+        caller: Caller,
+        public_id: UUID,
+        values: Mapping[str, Any],
+        versions: Versions,
+    ) -> Row:
+        """Set `values`. Raises `precondition-failed` unless the row has one of `versions`."""
+        statement = self.visible(caller).where(self._model.public_id == public_id)
+        row = await session.scalar(statement.with_for_update(), execution_options=_AS_STORED)
+        if row is None:
+            raise Problem("not-found")
+        if versions is not None and row.version not in versions:
+            raise Problem("precondition-failed")
+        for name, value in values.items():
+            setattr(row, name, value)
+        await session.flush()
+        return row
+
+    async def delete(self, session: WriteSession, caller: Caller, public_id: UUID) -> None:
+        """Delete the row softly; deleting it again changes nothing."""
+        await self._set_deleted(session, caller, public_id, sql.clock_timestamp())
+
+    async def restore(self, session: WriteSession, caller: Caller, public_id: UUID) -> Row:
+        """Bring a deleted row back. Raises `conflict` where a live row took its place."""
+        await self._set_deleted(session, caller, public_id, None)
+        return await self.get(session, caller, public_id)
+
+    async def _set_deleted(
+        self, session: WriteSession, caller: Caller, public_id: UUID, value: object
+    ) -> None:
+        """One statement; the table's triggers fill `deleted_by` and keep the first deletion."""
+        changed = await session.execute(
+            update(self._model)
+            .where(self._model.public_id == public_id, *self._of(caller))
+            .values(deleted_at=value)
+            .returning(self._model.id)
+            .execution_options(include_deleted=True, synchronize_session=False)
+        )
+        if changed.first() is None:
+            raise Problem("not-found")

@@ -1,0 +1,98 @@
+"""A row of everything, made as a client makes it: with a POST that the OpenAPI document shows.
+
+A value that the document gives an example for is that example; any other is made up from its type
+and its bounds. A field that names another resource gets the one that was made of it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+from uuid import uuid4
+
+from starlette.testclient import TestClient
+
+from .document import Operation, Schema, kinds
+
+FORMATS = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "email": "someone@example.com",
+    "uri": "https://example.com/",
+}
+
+
+@dataclass
+class Seeds:
+    """The public ids of what was made, by collection (`/api/v1/payments`), and what was refused."""
+
+    made: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def url(self, path: str) -> str:
+        """`path` with the ids of what was made in place of its parameters."""
+        while "{" in path:
+            collection, _, rest = path.partition("/{")
+            path = f"{collection}/{self.made.get(collection, uuid4())}{rest.partition('}')[2]}"
+        return path
+
+    def named(self, field_name: str) -> str:
+        """The id for a field: of the collection whose name begins most like the field's."""
+
+        def likeness(collection: str) -> int:
+            noun = collection.rpartition("/")[2].replace("-", "_")
+            pairs = zip(noun, field_name, strict=False)
+            return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+        best = max(self.made, key=likeness, default="")
+        return self.made[best] if best and likeness(best) > 2 else str(uuid4())
+
+
+def seed(client: TestClient, operations: Iterable[Operation]) -> Seeds:
+    """Make a row with each POST that creates; what refers to another row comes after it."""
+    seeds = Seeds()
+    waiting = [each for each in operations if each.creates]
+    progress = True
+    while waiting and progress:
+        progress = False
+        for operation in sorted(waiting, key=lambda each: each.path):
+            body = example(operation.body or {}, seeds)
+            answer = client.post(seeds.url(operation.path), json=body)
+            if answer.status_code == 201:
+                seeds.made[operation.path] = answer.json()["public_id"]
+                seeds.refused.pop(operation.path, None)
+                waiting.remove(operation)
+                progress = True
+            else:
+                said = f"{answer.status_code} {answer.text} to {body}"
+                seeds.refused[operation.path] = f"{operation} answers {said}"
+    return seeds
+
+
+def example(schema: Schema, seeds: Seeds, name: str = "") -> Any:
+    """A value that `schema` allows, as far as a schema can tell."""
+    for given in ("examples", "enum"):
+        if schema.get(given):
+            return schema[given][0]
+    for given in ("example", "const", "default"):
+        if given in schema:
+            return schema[given]
+    for way in ("allOf", "anyOf", "oneOf"):
+        if way in schema:
+            return example(schema[way][0], seeds, name)
+    match next(iter(kinds(schema) - {"null"}), "null"):
+        case "object":
+            fields = schema.get("properties", {})
+            return {each: example(fields[each], seeds, each) for each in schema.get("required", [])}
+        case "array":
+            return [example(schema["items"], seeds, name)] * schema.get("minItems", 0)
+        case "integer" | "number":
+            least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+            return min(max(least, 1), schema.get("maximum", least + 1))
+        case "boolean":
+            return True
+        case "string" if schema.get("format") == "uuid":
+            return seeds.named(name)
+        case "string":
+            return FORMATS.get(schema.get("format", ""), "x" * schema.get("minLength", 1))
+    return None
