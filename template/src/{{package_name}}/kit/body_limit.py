@@ -1,4 +1,4 @@
-"""A limit for request bodies. The framework's own answers outside every middleware, in plain text."""
+"""A limit for request bodies: the framework's own answers outside the middleware, in plain text."""
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
