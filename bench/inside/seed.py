@@ -28,7 +28,7 @@ _INSERT = """
     FROM generate_series($2::bigint, $3::bigint) AS n
 """
 # For this session alone, the triggers sleep: they would look up the same account for each row, and
-# take ten times as long as the insert itself to change nothing.
+# take five times as long as all the rest, to change nothing.
 _FAST = """
     SET session_replication_role = replica;
     SET synchronous_commit = off;

@@ -70,6 +70,7 @@ class Audited:
     deleted_at: Mapped[datetime | None] = mapped_column(sort_order=LAST)
     deleted_by: Mapped[str | None] = mapped_column(
         CheckConstraint("(deleted_at IS NULL) = (deleted_by IS NULL)", name="deletion"),
+        server_default=FetchedValue(),  # else a second statement would ask for it
         server_onupdate=FetchedValue(),
         sort_order=LAST,
     )
