@@ -53,6 +53,11 @@ class Measurement:
         """Of the wall times, in seconds."""
         return statistics.median(self.seconds)
 
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The shortest and the longest wall time, in seconds."""
+        return min(self.seconds), max(self.seconds)
+
 
 def run(*command: str, at: Path) -> None:
     """Run a command in the folder `at`; it has to succeed.

@@ -194,12 +194,10 @@ def _contender(name: str, call: Callable[[], object]) -> Contender:
 def per_call(measured: Measurement) -> Measurement:
     """The same for one page, where a turn was many."""
     calls = _calls(measured.name)
-    low, high = measured.spread
     return Measurement(
         measured.name,
         [seconds / calls for seconds in measured.seconds],
-        measured.median / calls,
-        (low / calls, high / calls),
+        [seconds / calls for seconds in measured.cpu],
     )
 
 
