@@ -88,7 +88,7 @@ def example(schema: Schema, seeds: Seeds, name: str = "") -> Any:
             return [example(schema["items"], seeds, name)] * schema.get("minItems", 0)
         case "integer" | "number":
             least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-            return min(max(least, 1), schema.get("maximum", least + 1))
+            return int(min(max(least, 1), schema.get("maximum", least + 1)))
         case "boolean":
             return True
         case "string" if schema.get("format") == "uuid":
