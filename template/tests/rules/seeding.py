@@ -17,14 +17,14 @@ from .document import Operation, Schema, kinds
 FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
-    "email": "someone@example.com",
-    "uri": "https://example.com/",
+    "email": "someone@rules.invalid",
+    "uri": "https://rules.invalid/",
 }
 
 
 @dataclass
 class Seeds:
-    """The public ids of what was made, by collection (`/api/v1/payments`), and what was refused."""
+    """The public ids of what was made, by collection (a path without its last part), and what was refused."""
 
     made: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
