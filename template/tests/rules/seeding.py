@@ -24,7 +24,7 @@ FORMATS = {
 
 @dataclass
 class Seeds:
-    """The public ids of what was made, by collection (a path without its last part), and what was refused."""
+    """The public ids of what was made, by their collection's path, and what was refused."""
 
     made: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
