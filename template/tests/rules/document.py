@@ -55,13 +55,13 @@ class Operation:
 
     @property
     def is_list(self) -> bool:
-        """Whether it answers many: a collection's GET with an array, alone or in an object."""
+        """Whether it answers many: a collection's GET with an array, or one of objects in it."""
         if self.method != "GET" or self.path.endswith("}"):
             return False
         return any(
-            "array" in kinds(schema)
+            "array" in kinds(answer)
+            or any("object" in kinds(inner.get("items", {})) for _, inner in fields(answer))
             for answer in self.answers.values()
-            for schema in (answer, *answer.get("properties", {}).values())
         )
 
     @property

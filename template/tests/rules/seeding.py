@@ -17,14 +17,14 @@ from .document import Operation, Schema, kinds
 FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
-    "email": "someone@example.com",
-    "uri": "https://example.com/",
+    "email": "someone@rules.invalid",
+    "uri": "https://rules.invalid/",
 }
 
 
 @dataclass
 class Seeds:
-    """The public ids of what was made, by collection (`/api/v1/payments`), and what was refused."""
+    """The public ids of what was made, by their collection's path, and what was refused."""
 
     made: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ def example(schema: Schema, seeds: Seeds, name: str = "") -> Any:
             return [example(schema["items"], seeds, name)] * schema.get("minItems", 0)
         case "integer" | "number":
             least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-            return min(max(least, 1), schema.get("maximum", least + 1))
+            return int(min(max(least, 1), schema.get("maximum", least + 1)))
         case "boolean":
             return True
         case "string" if schema.get("format") == "uuid":

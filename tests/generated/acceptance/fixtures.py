@@ -8,7 +8,7 @@ import json
 import re
 import runpy
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,7 +100,12 @@ def sql(service: TestClient, database_url: str) -> Iterator[Sql]:
 
 @pytest.fixture(scope="session", autouse=True)
 def recognisable_ids(sql: Sql) -> None:
-    for table in TABLES:
+    restart_ids(sql, TABLES)
+
+
+def restart_ids(sql: Sql, tables: Iterable[str]) -> None:
+    """Let the ids of new tables be recognisable too."""
+    for table in tables:
         sql.execute(f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {FIRST_ID}")
 
 

@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from .conftest import TABLES, Headers, Sql
+from .conftest import TABLES, Headers, Sql, restart_ids
 
 COLUMNS = "account_id, amount, currency"
 
@@ -207,3 +207,4 @@ def test_the_migrations_go_down_and_up_again_with_rows_in_the_tables(
     assert sql.value("SELECT to_regclass('payments')") is None
     command.upgrade(Config("alembic.ini"), "heads")
     command.check(Config("alembic.ini"))
+    restart_ids(sql, ("payments", "customers", "invoices"))

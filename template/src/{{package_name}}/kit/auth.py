@@ -71,7 +71,7 @@ class Caller:
         return SUPPORT in self.scopes
 
     def may(self, scope: str) -> bool:
-        """Whether `scope` (`payments:write`) was granted, by its name or by `payments:*`, `*`."""
+        """Whether `scope` (`<module>:write`) was granted, by its name, by `<module>:*` or by `*`."""
         return bool({scope, f"{scope.partition(':')[0]}:*", "*"} & self.scopes)
 
 

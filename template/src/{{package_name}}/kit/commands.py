@@ -58,7 +58,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--scope",
         action="append",
         required=True,
-        help="payments:read, payments:write, payments:*, * (all but support), support; repeatable",
+        help="<module>:read, <module>:write, <module>:*, * (all but support), support; repeatable",
     )
     create.set_defaults(run=_create_key)
     keys.add_parser("list", help="live keys, without their secrets").set_defaults(run=_list_keys)
