@@ -13,7 +13,8 @@ from typing import TypeAlias
 import yaml
 
 # One way to vary the services: for each label, the answers that it stands for.
-Factor: TypeAlias = Mapping[str, Mapping[str, str]]
+Answers: TypeAlias = Mapping[str, str | bool]
+Factor: TypeAlias = Mapping[str, Answers]
 Pair: TypeAlias = frozenset[tuple[str, str]]
 
 # Text that breaks what is careless: quotes of both kinds, an ampersand and angle brackets, a
@@ -26,7 +27,7 @@ class Combination:
     """One label of every factor, and the answers that they stand for together."""
 
     labels: Mapping[str, str]
-    answers: Mapping[str, str]
+    answers: Answers
 
     def __str__(self) -> str:
         """Names the combination in a test's id."""
@@ -79,7 +80,7 @@ def factors(template: Path) -> dict[str, Factor]:
         "public ids": {
             choice: {"public_ids": choice} for choice in choices(template, "public_ids")
         },
-        "tokens": {"keys": {}, "oidc": {"oidc": "true"}},
+        "tokens": {"keys": {}, "oidc": {"oidc": True}},
         "people": {
             "nobody": {},
             "everybody": {
@@ -128,7 +129,7 @@ def pairs(row: Mapping[str, str]) -> set[Pair]:
 
 
 def _combination(varied: Mapping[str, Factor], row: Mapping[str, str]) -> Combination:
-    answers: dict[str, str] = {}
+    answers: dict[str, str | bool] = {}
     for name, label in row.items():
         answers |= varied[name][label]
     return Combination(row, answers)

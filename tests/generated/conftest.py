@@ -46,8 +46,8 @@ def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def rendered(copie_session: Copie, template: Path) -> Callable[..., Service]:
     """Renders the service of some answers, anew in each call."""
 
-    def with_answers(**answers: str) -> Service:
-        return render(copie_session, template, {"service_name": "orders"} | answers)
+    def with_answers(**answers: str | bool) -> Service:
+        return render(copie_session, template, {"service_name": "orders", **answers})
 
     return with_answers
 

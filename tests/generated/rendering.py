@@ -35,7 +35,7 @@ class Service:
         }
 
 
-def render(copie: Copie, template: Path, answers: Mapping[str, str]) -> Service:
+def render(copie: Copie, template: Path, answers: Mapping[str, str | bool]) -> Service:
     """Render a service into a folder of its own.
 
     pytest-copie ignores an answer that no question asks for, and catches every exception.

@@ -165,7 +165,7 @@ def test_kubernetes_names_one_service_one_image_and_one_secret(kubernetes: Servi
         assert container["image"].startswith(f"{NAME}:")
         assert container["envFrom"] == [{"secretRef": {"name": NAME}}]
     runbook = kubernetes.texts("RUNBOOK.md")["RUNBOOK.md"]
-    assert f"secret\n  `{NAME}` (key `DATABASE_URL`)" in runbook
+    assert f"`DATABASE_URL` and `API_KEY_PEPPER` into the\n  secret `{NAME}`" in runbook
     assert f"kubectl rollout undo deployment/{NAME}" in runbook
     assert f"docker build --tag {NAME} ." in runbook
 
