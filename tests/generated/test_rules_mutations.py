@@ -161,6 +161,22 @@ def test_a_service_that_nobody_broke_keeps_all_rules(suite: Suite) -> None:
     assert suite.red("tables", "routes", "lists", "migrations") == {}
 
 
+def test_a_draft_keeps_the_rules_and_passes_the_checks(suite: Suite) -> None:
+    """A table's triggers and its paired CHECK are drafted: Alembic alone would forget both."""
+    suite.write("src/orders/modules/mutants/__init__.py", "")
+    suite.write("src/orders/modules/mutants/models.py", (MUTANTS / "models.py").read_text())
+    for kind in ("expand", "backfill"):
+        name = f"name=add mutants to {kind}"
+        run("make", "migration", name, f"kind={kind}", cwd=suite.folder, env=suite.env)
+    ruff = (".venv/bin/ruff", "check", "--quiet", "migrations")
+    run(*ruff, cwd=suite.folder, env=suite.env)
+    run(*ruff[:1], "format", "--check", "migrations", cwd=suite.folder, env=suite.env)
+    (backfill,) = suite.folder.glob("migrations/service/*backfill.py")
+    assert '    backfill("the_table", ' in backfill.read_text()
+    backfill.unlink()
+    assert suite.red("tables", "migrations").keys() == {UP_AND_DOWN}  # there are no rows
+
+
 def naming(red: Mapping[str, str], name: str) -> set[str]:
     """The rules that name a table or a route at the head of a line."""
     head = re.compile(f"^{re.escape(name)}", re.MULTILINE)

@@ -71,7 +71,7 @@ class Caller:
         return SUPPORT in self.scopes
 
     def may(self, scope: str) -> bool:
-        """Whether `scope` (`<module>:write`) was granted, by its name, by `<module>:*` or by `*`."""
+        """Whether `scope` (`<module>:write`) was granted: by its name, `<module>:*` or `*`."""
         return bool({scope, f"{scope.partition(':')[0]}:*", "*"} & self.scopes)
 
 
