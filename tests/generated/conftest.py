@@ -65,6 +65,12 @@ def default_service(rendered: Callable[..., Service]) -> Service:
 
 
 @pytest.fixture(scope="session")
+def largest_service(rendered: Callable[..., Service]) -> Service:
+    """The service that installs most."""
+    return rendered(oidc=True)
+
+
+@pytest.fixture(scope="session")
 def everyone(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The folder of this run that all of its processes share."""
     own = tmp_path_factory.getbasetemp()
@@ -91,22 +97,22 @@ def fresh_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def toolbox(everyone: Path, env: dict[str, str], default_service: Service) -> Toolbox:
+def toolbox(everyone: Path, env: dict[str, str], largest_service: Service) -> Toolbox:
     """The tools of a service, installed once for all combinations and processes."""
     folder = everyone / "toolbox"
-    return Toolbox(once(folder, lambda: install(default_service, folder, env)), env)
+    return Toolbox(once(folder, lambda: install(largest_service, folder, env)), env)
 
 
 @pytest.fixture(scope="session")
 def types_cache(
     everyone: Path,
     toolbox: Toolbox,
-    default_service: Service,
+    largest_service: Service,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """What mypy knows about the libraries after one service, in a copy of this process's own."""
     known = everyone / "types"
-    once(known, lambda: _check_types(toolbox, default_service, known))
+    once(known, lambda: _check_types(toolbox, largest_service, known))
     return copied(known, tmp_path_factory.mktemp("mypy") / "types")
 
 
@@ -149,7 +155,7 @@ def town(rendered: Callable[..., Service]) -> Iterator[Callable[..., Service]]:
     """
     with TemporaryDirectory(prefix="services-") as folder:
 
-        def outside(**answers: str) -> Service:
+        def outside(**answers: str | bool) -> Service:
             service = rendered(**answers)
             moved = Path(folder) / service.answers["service_name"]
             return Service(Path(shutil.move(service.folder, moved)), service.answers)

@@ -16,7 +16,7 @@ from .rendering import Service
 
 def without_answers(text: str, service: Service) -> str:
     """The template's own part of a text: people may answer what looks like Jinja."""
-    for answer in sorted(service.answers.values(), key=len, reverse=True):
+    for answer in sorted(map(str, service.answers.values()), key=len, reverse=True):
         if "{" in answer:
             for spelling in (answer, json.dumps(answer, ensure_ascii=False)[1:-1]):
                 text = text.replace(spelling, "")
