@@ -3,7 +3,6 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +11,7 @@ from pytest_copie.plugin import Copie
 
 from . import machine
 from .answers import Combination, combinations
+from .everyday import Home
 from .rendering import Service, render
 from .toolbox import Toolbox, copied, install, once
 
@@ -20,13 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that takes a `combination` runs for all of them."""
     if "combination" in metafunc.fixturenames:
         rows = combinations(Path(metafunc.config.getoption("template")))
-        # With `--dist loadgroup` a combination stays in one process, which renders it once.
-        marked = [pytest.param(row, id=str(row), marks=_together(str(row))) for row in rows]
-        metafunc.parametrize("combination", marked, scope="session")
-
-
-def _together(group: str) -> pytest.MarkDecorator:
-    return pytest.mark.xdist_group(group)
+        metafunc.parametrize("combination", rows, ids=map(str, rows), scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -120,24 +114,6 @@ def _check_types(toolbox: Toolbox, service: Service, cache: Path) -> None:
     toolbox.run(service, "mypy", "--cache-dir", cache)
 
 
-@dataclass(frozen=True)
-class Home:
-    """A service that somebody lives in: set up, and free to be changed."""
-
-    service: Service
-    env: dict[str, str]
-    setup: str
-
-    @property
-    def folder(self) -> Path:
-        """Where it is."""
-        return self.service.folder
-
-    def make(self, *args: str, **variables: str) -> str:
-        """Call a target of its Makefile, which has to succeed."""
-        return machine.run("make", *args, cwd=self.folder, env=self.env | variables)
-
-
 def commit(folder: Path, env: dict[str, str]) -> None:
     """Put a service under git, as `roadbed new` leaves it."""
     someone = ["-c", "user.name=Somebody", "-c", "user.email=somebody@localhost"]
@@ -185,4 +161,5 @@ def different_home(
     service = town(**combinations(template)[1].answers)
     commit(service.folder, fresh_env)
     env = fresh_env | {"MYPY_CACHE_DIR": str(types_cache)}
-    return Home(service, env, machine.run("make", "test", cwd=service.folder, env=env))
+    tested = machine.run("make", "test", cwd=service.folder, env=env)
+    return Home(service, env, tested + machine.run("make", "setup", cwd=service.folder, env=env))

@@ -180,8 +180,11 @@ class Running:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
             return answer.status, answer.read().decode(), dict(answer.headers)
 
-    def answers(self) -> bool:
-        """Whether anybody answers at its address."""
+    def wait(self) -> None:
+        """Wait until it serves."""
+        eventually(self._answers, lambda: f"an answer after {self.output}")
+
+    def _answers(self) -> bool:
         try:
             return self.call("/livez")[0] == 200
         except urllib.error.URLError:
@@ -211,7 +214,7 @@ class Running:
 
 
 @contextmanager
-def make_run(service: Path, env: Mapping[str, str]) -> Iterator[Running]:
+def make_run(service: Path, env: Mapping[str, str], *, wait: bool = True) -> Iterator[Running]:
     """`make run`, as a person types it; whatever is left of it in the end is killed."""
     log = service.with_name(f"{service.name}.{time.monotonic_ns()}.log")
     with log.open("wb") as output:
@@ -225,7 +228,8 @@ def make_run(service: Path, env: Mapping[str, str]) -> Iterator[Running]:
         )
     running = Running(service, process, log)
     try:
-        eventually(running.answers, lambda: f"an answer after {running.output}")
+        if wait:
+            running.wait()
         yield running
     finally:
         if process.poll() is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from .answers import Combination
+from .answers import Combination, combinations
 from .rendering import Service
 
 
@@ -124,8 +124,6 @@ def traces(rows: list[Combination]) -> dict[str, dict[str, str]]:
 def test_nothing_tells_of_another_combination(
     template: Path, combination: Combination, service: Service
 ) -> None:
-    from .answers import combinations
-
     for question, answers in traces(combinations(template)).items():
         for answer, trace in answers.items():
             if answer != service.answers[question]:
