@@ -11,7 +11,7 @@ def test_every_pair_of_values_is_rendered_at_least_once(template: Path) -> None:
 
 
 def test_every_question_is_varied_and_every_choice_taken(template: Path) -> None:
-    given: dict[str, set[str | None]] = {name: set() for name in questions(template)}
+    given: dict[str, set[str | bool | None]] = {name: set() for name in questions(template)}
     for row in combinations(template):
         for name, answers in given.items():
             answers.add(row.answers.get(name))

@@ -103,11 +103,11 @@ def test_answers_reach_the_documents_unharmed(service: Service) -> None:
 
 # What the services of other answers are about, by question and answer.
 def traces(rows: list[Combination]) -> dict[str, dict[str, str]]:
-    nouns = {row.answers.get("module", "payment") for row in rows}
+    nouns = {str(row.answers.get("module", "payment")) for row in rows}
     return {
         "service_name": {
             name: rf"\b{name.replace('-', '[-_]')}\b"
-            for name in {row.answers["service_name"] for row in rows}
+            for name in {str(row.answers["service_name"]) for row in rows}
         },
         "module": {
             noun: rf"(?<![a-z]){noun.removesuffix('y').replace('_', '[-_ ]?')}(y|ies|s)?(?![a-z])"
