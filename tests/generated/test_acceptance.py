@@ -63,6 +63,7 @@ def failures(
          *(f"tests/acceptance/test_{name}.py" for name in asked)],
         cwd=accepted, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         check=False,
+        timeout=600,
     )  # fmt: skip
     assert inner.returncode in {0, 1}, inner.stdout
     found: dict[str, list[str]] = {}

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -50,7 +51,10 @@ class Sql:
     def connect(self) -> asyncpg.Connection:
         """Another connection; its statements go through `call` or `start`."""
         assert self.client.portal is not None
-        connection = self.client.portal.call(asyncpg.connect, self.url)
+        # A test that fails with a lock in its hands must not stop the next one for ever.
+        patience = {"lock_timeout": "10000"}
+        connect = partial(asyncpg.connect, self.url, server_settings=patience)
+        connection = self.client.portal.call(connect)
         self.connections.append(connection)
         return connection
 

@@ -222,6 +222,10 @@ async def test_a_refresh_of_a_deleted_row_still_works(
     await customers.delete(session, caller, family.live.public_id)
     await session.refresh(customer)
     assert customer.deleted_by == "tester"
+    session.expire(customer, ["name"])
+    assert await session.run_sync(lambda _: customer.name) == "live"
+    session.expire(customer)
+    assert await session.run_sync(lambda _: customer.name) == "live"
 
 
 async def test_the_repository_does_not_find_what_this_session_has_deleted(

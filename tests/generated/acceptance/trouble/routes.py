@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import APIRouter, BackgroundTasks, HTTPException, Request
 from orders.kit.dependencies import Calling, Reading, Writing, open_to_everybody
+from orders.kit.errors import Problem
 from orders.modules.payments.models import Payment
 from orders.modules.payments.repository import payments
 from sqlalchemy import select, text
@@ -82,6 +83,15 @@ async def commit_then_crash(caller: Calling, session: Writing, amount: int) -> N
     session.add(payment(caller, amount))
     await session.commit()
     raise RuntimeError("after the handler's own commit")
+
+
+@router.post("/write-then-refuse")
+async def write_then_refuse(caller: Calling, session: Writing, amount: int, status: int) -> None:
+    session.add(payment(caller, amount))
+    await session.flush()
+    if status == 409:
+        raise Problem("conflict", "thought better of it")
+    raise HTTPException(status)
 
 
 @router.post("/commit-then-answer")
