@@ -88,7 +88,11 @@ def factors(template: Path) -> dict[str, Factor]:
                 "chat": "https://chat.invalid/ledger",
                 "paging": "https://pager.invalid/ledger",
             },
-            "awkward": {"team": AWKWARD[:80].strip(), "chat": AWKWARD, "paging": AWKWARD},
+            "awkward": {
+                "team": AWKWARD[:80].strip(),
+                "chat": f"Chat {AWKWARD}",
+                "paging": f"Page {AWKWARD}",
+            },
         },
         "description": {
             "default": {},
