@@ -20,7 +20,7 @@ named:
 	@test -n '$(name)' || { echo 'A service needs a name: make new name=orders' >&2; exit 2; }
 
 test: $(READY) ## Run this repository's tests; args='-k name' picks some
-	@.venv/bin/python -m pytest -n 2 $(args)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile $(args)
 
 check: $(READY) ## Formatter, linter, types, import contracts, dependencies
 	@.venv/bin/ruff format --check

@@ -25,5 +25,10 @@ def test_the_first_combination_is_the_default_and_the_second_shares_nothing_with
     template: Path,
 ) -> None:
     default, different, *_ = combinations(template)
-    assert default.answers == {"service_name": "orders", "deployment": "kubernetes"}
+    assert default.answers == {
+        "service_name": "orders",
+        "ownership": "account",
+        "public_ids": "v4",
+        "deployment": "kubernetes",
+    }
     assert not default.labels.items() & different.labels.items()
