@@ -20,14 +20,9 @@ NAMES = {"fixtures.py": "conftest.py"} | {
 
 
 @pytest.fixture(scope="module")
-def trusting(
-    rendered: Callable[..., Service],
-    env: Mapping[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def trusting(town: Callable[..., Service], env: Mapping[str, str]) -> Path:
     """An installed service that can trust a provider."""
-    folder = tmp_path_factory.mktemp("oidc") / "orders"
-    shutil.copytree(rendered(oidc=True).folder, folder)
+    folder = town(oidc=True).folder
     run("uv", "lock", "--quiet", cwd=folder, env=env)
     run("uv", "sync", "--frozen", "--quiet", cwd=folder, env=env)
     return folder
