@@ -1,12 +1,13 @@
 """What a route may ask for: who is calling, a session, a page, the version that a client read."""
 
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from . import pagination, unit_of_work
+from . import idempotency, pagination, unit_of_work
 from .auth import Caller
 from .database import ReadSession, WriteSession
 from .errors import Problem
@@ -15,6 +16,8 @@ from .pagination import PageRequest
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer key_…`")
+_KEY = "a random UUID, kept for the retries of one operation"
+_ETAG = "the ETag that was read"
 _JSON = ("application/json", "application/problem+json", "application/*", "*/*")
 _READS = {"GET", "HEAD", "OPTIONS"}
 
@@ -85,14 +88,45 @@ async def _page_request(
     return PageRequest(limit, sort.startswith("-"), position, context, request.url)
 
 
-async def _if_match(
-    value: Annotated[
-        str | None, Header(alias="If-Match", description="the ETag that was read")
-    ] = None,
-) -> int:
-    if value is None:
-        raise Problem("precondition-required", "send the ETag that you read in If-Match")
-    version = value.strip().removeprefix("W/").strip('"')
+async def _claim(request: Request, caller: Caller) -> None:
+    key = idempotency.parse(request.headers.getlist("idempotency-key"))
+    unit = request.state.unit_of_work
+    await unit.claim(
+        idempotency.claim(
+            scope=str(caller.account),
+            key=key,
+            method=request.method,
+            path=request.url.path,
+            query=request.url.query,
+            body=await request.body(),
+            expires=timedelta(hours=request.app.state.settings.idempotency_hours),
+        )
+    )
+
+
+async def _idempotent(
+    request: Request,
+    caller: Annotated[Caller, Depends(_caller)],
+    _: Annotated[str, Header(alias="Idempotency-Key", description=_KEY)],
+) -> None:
+    await _claim(request, caller)
+
+
+async def _idempotent_or_if_match(
+    request: Request,
+    caller: Annotated[Caller, Depends(_caller)],
+    key: Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY)] = None,
+    if_match: Annotated[str | None, Header(alias="If-Match", description=_ETAG)] = None,
+) -> int | None:
+    if key is None and if_match is None:
+        raise Problem("precondition-required", "send If-Match or Idempotency-Key")
+    if key is not None:
+        await _claim(request, caller)
+    return None if if_match is None else _version(if_match)
+
+
+def _version(if_match: str) -> int:
+    version = if_match.strip().strip('"')
     if not (version.isascii() and version.isdigit()):
         raise Problem("precondition-failed", "If-Match holds no ETag of this service")
     return int(version)
@@ -102,7 +136,13 @@ Calling = Annotated[Caller, Depends(_caller)]
 Reading = Annotated[ReadSession, Depends(unit_of_work.read_session)]
 Writing = Annotated[WriteSession, Depends(unit_of_work.write_session)]
 Paging = Annotated[PageRequest, Depends(_page_request)]
-IfMatch = Annotated[int, Depends(_if_match)]
+Precondition = Annotated[int | None, Depends(_idempotent_or_if_match)]
+IDEMPOTENT = Depends(_idempotent)
+
+
+def idempotent_by_nature(reason: str) -> dict[str, Any]:
+    """`openapi_extra=` of a POST that needs no key, and why doing it twice is doing it once."""
+    return {"x-idempotency": reason}
 
 
 def etag(version: int) -> str:

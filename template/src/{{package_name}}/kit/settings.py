@@ -41,6 +41,7 @@ class KitSettings(BaseSettings):
         default=SecretStr(""),
         description="the key of the API keys' hashes; 32 random bytes or more",
     )
+    idempotency_hours: int = Field(default=24, ge=1, description="how long an answer is replayed")
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="a larger body is a 413")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="web pages that may call, comma-separated; none by default"
