@@ -215,7 +215,7 @@ def _whole(start: Message, body: Message) -> Answer:
     """The answer that two messages make; raises `answer-not-storable` for a streamed or huge one."""
     content = body.get("body", b"")
     if body.get("more_body", False) or len(content) > MAX_STORED_BYTES:
-        raise Problem("answer-not-storable", f"it is streamed or over {MAX_STORED_BYTES} bytes")
+        raise Problem("answer-not-storable", f"streamed, or over {MAX_STORED_BYTES} bytes")
     return Answer(start["status"], tuple(start.get("headers", ())), content)
 
 
