@@ -11,6 +11,8 @@ from . import idempotency, pagination, unit_of_work
 from .auth import Caller
 from .database import ReadSession, WriteSession
 from .errors import Problem
+from .http_client import HttpClient
+from .idempotency import Claim
 from .pagination import PageRequest
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -88,28 +90,32 @@ async def _page_request(
     return PageRequest(limit, sort.startswith("-"), position, context, request.url)
 
 
-async def _claim(request: Request, caller: Caller) -> None:
+async def _http_client(request: Request) -> HttpClient:
+    client: HttpClient = request.app.state.http_client
+    return client
+
+
+async def _claim(request: Request, caller: Caller) -> Claim:
     key = idempotency.parse(request.headers.getlist("idempotency-key"))
-    unit = request.state.unit_of_work
-    await unit.claim(
-        idempotency.claim(
-            scope=str(caller.account),
-            key=key,
-            method=request.method,
-            path=request.url.path,
-            query=request.url.query,
-            body=await request.body(),
-            expires=timedelta(hours=request.app.state.settings.idempotency_hours),
-        )
+    claim = idempotency.claim(
+        scope=str(caller.account),
+        key=key,
+        method=request.method,
+        path=request.url.path,
+        query=request.url.query,
+        body=await request.body(),
+        expires=timedelta(hours=request.app.state.settings.idempotency_hours),
     )
+    await request.state.unit_of_work.claim(claim)
+    return claim
 
 
 async def _idempotent(
     request: Request,
     caller: Annotated[Caller, Depends(_caller)],
     _: Annotated[str, Header(alias="Idempotency-Key", description=_KEY)],
-) -> None:
-    await _claim(request, caller)
+) -> Claim:
+    return await _claim(request, caller)
 
 
 async def _idempotent_or_if_match(
@@ -137,7 +143,9 @@ Reading = Annotated[ReadSession, Depends(unit_of_work.read_session)]
 Writing = Annotated[WriteSession, Depends(unit_of_work.write_session)]
 Paging = Annotated[PageRequest, Depends(_page_request)]
 Precondition = Annotated[int | None, Depends(_idempotent_or_if_match)]
+Outgoing = Annotated[HttpClient, Depends(_http_client)]
 IDEMPOTENT = Depends(_idempotent)
+Claiming = Annotated[Claim, IDEMPOTENT]
 
 
 def idempotent_by_nature(reason: str) -> dict[str, Any]:

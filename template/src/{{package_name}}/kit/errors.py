@@ -7,8 +7,10 @@ database that does not answer, a bug) is turned into one here.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
+import httpx2
 from asyncpg import InterfaceError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -16,7 +18,9 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .circuit_breaker import CircuitOpen
 from .database import DatabaseUnreachable
+from .http_client import retry_after
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +48,13 @@ TITLES = {
     "too-many-requests": (429, "The caller has used up its quota"),
     "internal-error": (500, "The service failed"),
     "answer-not-storable": (500, "The answer cannot be kept for a replay"),
+    "upstream-failed": (502, "Another service, which this one needs, failed"),
     "database-unavailable": (503, "The database does not answer"),
     "pool-exhausted": (503, "Every database connection is in use"),
     "busy": (503, "The database was too busy to finish this"),
     "outcome-unknown": (503, "The database was lost while it was committing"),
+    "upstream-unavailable": (503, "Another service, which this one needs, takes no calls"),
+    "upstream-timeout": (504, "Another service, which this one needs, did not answer in time"),
 }
 NAMES = {status: name for name, (status, _) in reversed(TITLES.items())}
 
@@ -113,6 +120,8 @@ def from_exception(error: BaseException) -> Problem | None:
         return retry("pool-exhausted")
     if isinstance(error, StaleDataError):
         return Problem("precondition-failed")
+    if isinstance(error, httpx2.HTTPError):
+        return _from_upstream(error)
     # From SQLAlchemy, or from the driver itself where the kit talks to it.
     driver = error.orig if isinstance(error, DBAPIError) else error
     state = str(getattr(driver, "sqlstate", None) or "")
@@ -123,6 +132,17 @@ def from_exception(error: BaseException) -> Problem | None:
     if lost or isinstance(error, DatabaseUnreachable | InterfaceError):
         return retry("database-unavailable")
     return None
+
+
+def _from_upstream(error: httpx2.HTTPError) -> Problem:
+    """What is told about a call of ours; of the other side only when to try again."""
+    after = error.after if isinstance(error, CircuitOpen) else None
+    if isinstance(error, httpx2.HTTPStatusError) and error.response.status_code in {429, 503}:
+        after = retry_after(error.response)
+    if after is not None:
+        return retry("upstream-unavailable", after=max(1, ceil(after)))
+    timeout = isinstance(error, httpx2.TimeoutException)
+    return Problem("upstream-timeout" if timeout else "upstream-failed")
 
 
 def describe(error: Exception, scope: Scope) -> Problem:

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid5
 
 import asyncpg
 from sqlalchemy import CheckConstraint, DateTime, Index, LargeBinary, SmallInteger
@@ -141,6 +142,14 @@ class Claim:
             answer.body,
         )
         return answer
+
+    def downstream(self, step: str) -> str:
+        """The `Idempotency-Key` of a call that this request makes, as a UUID; one `step`, one call.
+
+        It follows from the caller and their key alone: when the process dies between the call and
+        the commit, the retry calls with the same key, and the other side does nothing twice.
+        """
+        return str(uuid5(UUID(bytes=self.digest), step))
 
     @property
     def _lock(self) -> int:
