@@ -7,18 +7,20 @@ background tasks run.
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .database import Database, ReadSession, WriteSession
 from .errors import Problem, describe, retry
 from .idempotency import MAX_STORED_BYTES, Answer, Claim, is_kept
+
+Ended = TypeVar("Ended")
 
 _SET_ACTOR = text("SELECT set_config('app.actor', :actor, true)")
 
@@ -30,6 +32,7 @@ class UnitOfWork:
         self._database = database
         self._reading: AsyncConnection | None = None
         self._writing: AsyncConnection | None = None
+        self._transaction: AsyncTransaction | None = None
         self._read_session: ReadSession | None = None
         self._write_session: WriteSession | None = None
         self._actor = "anonymous"
@@ -41,6 +44,11 @@ class UnitOfWork:
         """Who this request acts for; `told` if the transaction has heard it already."""
         self._actor = actor
         self._told = told
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a connection to give back."""
+        return self._reading is not None or self._writing is not None
 
     async def read_connection(self) -> AsyncConnection:
         """The request's connection in autocommit."""
@@ -54,7 +62,8 @@ class UnitOfWork:
             raise RuntimeError("the request's transaction has ended: what comes now is too late")
         if self._writing is None:
             connection = await self._database.connect().start()
-            await connection.begin()
+            # Entered, it stays the only one: a rolled back one refuses what would come after it.
+            self._transaction = await connection.begin().__aenter__()
             self._writing = connection
         return self._writing
 
@@ -135,12 +144,14 @@ class UnitOfWork:
     async def _commit(self, answer: Answer) -> None:
         if self._write_session is not None:
             await self._write_session.commit()
-        if self._writing is None:
+        if self._writing is None or self._transaction is None:
             return
+        if not self._transaction.is_active:
+            raise RuntimeError("a rollback undid the writes, and the answer says that they are done")
         if self.claimed is not None:
             await self.claimed.store(await _driver(self._writing), answer)
         try:
-            await self._writing.commit()
+            await self._transaction.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise retry("outcome-unknown", "send it again with the same key") from error
@@ -172,7 +183,7 @@ class UnitOfWorkMiddleware:
                 answer = _whole(start, body)
                 kept = await _to_the_end(unit.finish(answer))
             except Exception as error:
-                await unit.close()
+                await _to_the_end(unit.close())
                 await describe(error, scope).response()(scope, receive, send)
                 raise _AnsweredError from error
             if kept is answer:
@@ -201,7 +212,8 @@ class UnitOfWorkMiddleware:
         except _AnsweredError:
             pass  # the answer is out, and nothing that waits for it may run
         finally:
-            await unit.close()
+            if unit.is_open:
+                await _to_the_end(unit.close())
 
 
 class _AnsweredError(Exception):
@@ -219,14 +231,18 @@ def _whole(start: Message, body: Message) -> Answer:
     return Answer(start["status"], tuple(start.get("headers", ())), content)
 
 
-async def _to_the_end(finishing: Coroutine[Any, Any, Answer]) -> Answer:
-    """Await a commit that a cancellation must not leave half done on a connection."""
+async def _to_the_end(finishing: Coroutine[Any, Any, Ended]) -> Ended:
+    """Await what a cancellation must not leave half done on a connection, however often it comes."""
     task = asyncio.ensure_future(finishing)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from task.exception()
+    return task.result()
 
 
 async def _driver(connection: AsyncConnection) -> asyncpg.Connection:
