@@ -1,6 +1,5 @@
 """Real servers, in processes of their own."""
 
-import asyncio
 import os
 import random
 import signal
@@ -10,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 
 import psutil
 from tests.idempotency.wire import Client
@@ -41,21 +41,22 @@ class Server:
     def client(self) -> Client:
         return Client("127.0.0.1", self.port)
 
-    async def ready(self, path: str = "/livez") -> None:
+    def wait(self, path: str = "/livez") -> None:
         """Wait until it answers: before that, a failed request says nothing."""
         end = time.monotonic() + PATIENCE
         while True:
-            client = self.client()
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
             try:
-                async with asyncio.timeout(2):
-                    if (await client.get(path)).status < 500:
-                        return
-            except (OSError, TimeoutError):
-                assert time.monotonic() < end, "the server does not answer"
-                assert self.process.poll() is None, "the server ended"
-                await asyncio.sleep(0.05)
+                connection.request("GET", path)
+                if connection.getresponse().status < 500:
+                    return
+            except (OSError, HTTPException):
+                pass
             finally:
-                client.close()
+                connection.close()
+            assert time.monotonic() < end, "the server does not answer"
+            assert self.process.poll() is None, "the server ended"
+            time.sleep(0.05)
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def serving(
         assert process.stdin is not None
         try:
             server = Server(process, int(process.stdout.readline()))
-            asyncio.run(server.ready())
+            server.wait()
             yield server
         finally:
             process.stdin.close()
