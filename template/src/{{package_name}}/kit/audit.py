@@ -71,6 +71,7 @@ class Audited:
     deleted_at: Mapped[datetime | None] = mapped_column(sort_order=LAST)
     deleted_by: Mapped[str | None] = mapped_column(
         CheckConstraint("(deleted_at IS NULL) = (deleted_by IS NULL)", name="deletion"),
+        server_default=FetchedValue(),  # or an INSERT is followed by a SELECT of this one column
         server_onupdate=FetchedValue(),
         sort_order=LAST,
     )
