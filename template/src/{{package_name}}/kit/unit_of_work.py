@@ -147,7 +147,7 @@ class UnitOfWork:
         if self._writing is None or self._transaction is None:
             return
         if not self._transaction.is_active:
-            raise RuntimeError("a rollback undid the writes, and the answer says that they are done")
+            raise RuntimeError("the writes were rolled back, and the answer is a success")
         if self.claimed is not None:
             await self.claimed.store(await _driver(self._writing), answer)
         try:
@@ -224,15 +224,16 @@ _NO_BODY: Message = {"type": "http.response.body"}
 
 
 def _whole(start: Message, body: Message) -> Answer:
-    """The answer that two messages make; raises `answer-not-storable` for a streamed or huge one."""
+    """The answer that two messages make. Raises `answer-not-storable`."""
     content = body.get("body", b"")
-    if body.get("more_body", False) or len(content) > MAX_STORED_BYTES:
+    whole = body["type"] == "http.response.body" and not body.get("more_body", False)
+    if not whole or len(content) > MAX_STORED_BYTES:
         raise Problem("answer-not-storable", f"streamed, or over {MAX_STORED_BYTES} bytes")
     return Answer(start["status"], tuple(start.get("headers", ())), content)
 
 
 async def _to_the_end(finishing: Coroutine[Any, Any, Ended]) -> Ended:
-    """Await what a cancellation must not leave half done on a connection, however often it comes."""
+    """Await what a cancellation, however often it comes, must not leave half done."""
     task = asyncio.ensure_future(finishing)
     cancelled = None
     while not task.done():
