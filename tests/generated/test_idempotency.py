@@ -18,6 +18,7 @@ TESTS = {
     "answers",
     "cancellations",
     "chaos",
+    "costs",
     "crowds",
     "documents",
     "expiry",

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 from uuid import uuid4
 
 import asyncpg
-
 from tests.idempotency.provider import Provider, provider
 from tests.idempotency.serving import SERVICE, Server, serving
 from tests.idempotency.wire import Client, Reply
@@ -93,7 +92,7 @@ class Chaos:
         await asyncio.to_thread(self._server.wait)
         clients = [asyncio.ensure_future(self._client(n)) for n in range(self._clients)]
         for _ in range(kills):
-            await asyncio.sleep(random.uniform(0.05, 0.45))
+            await asyncio.sleep(random.uniform(0.1, 0.6))
             self._server.kill_one()
             self.outcome.kills += 1
         await asyncio.sleep(0.3)
