@@ -115,6 +115,7 @@ class _Bounded(httpx2.AsyncBaseTransport):
             await self._network.aclose()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        network = self._network  # the first time, this takes a while
         ends = min(_ends.get(), monotonic() + self._total)
         repeatable = request.method in _REPEATABLE or "idempotency-key" in request.headers
         left = ATTEMPTS if repeatable and isinstance(request.stream, httpx2.ByteStream) else 1
@@ -124,7 +125,7 @@ class _Bounded(httpx2.AsyncBaseTransport):
             pause = random.uniform(0, longest)  # noqa: S311 full jitter
             longest *= 2
             try:
-                response = await self._attempt(request, ends)
+                response = await self._attempt(network, request, ends)
             except CircuitOpen:
                 raise
             except httpx2.RequestError as error:
@@ -138,7 +139,9 @@ class _Bounded(httpx2.AsyncBaseTransport):
                 pause += wait
             await asyncio.sleep(pause)
 
-    async def _attempt(self, request: httpx2.Request, ends: float) -> httpx2.Response:
+    async def _attempt(
+        self, network: httpx2.AsyncBaseTransport, request: httpx2.Request, ends: float
+    ) -> httpx2.Response:
         left = ends - monotonic()
         if left <= 0:
             raise httpx2.PoolTimeout("no time was left to call")
@@ -149,7 +152,7 @@ class _Bounded(httpx2.AsyncBaseTransport):
         state = circuit.enter()
         try:
             async with asyncio.timeout(left):
-                response = await _whole(await self._network.handle_async_request(request))
+                response = await _whole(await network.handle_async_request(request))
         except TimeoutError as error:
             circuit.leave(state, failed=True)
             raise httpx2.ReadTimeout("no answer before the deadline") from error
