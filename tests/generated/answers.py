@@ -81,6 +81,7 @@ def factors(template: Path) -> dict[str, Factor]:
             choice: {"public_ids": choice} for choice in choices(template, "public_ids")
         },
         "tokens": {"keys": {}, "oidc": {"oidc": True}},
+        "outbox": {"none": {}, "outbox": {"outbox": True}},
         "people": {
             "nobody": {},
             "everybody": {

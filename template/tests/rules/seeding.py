@@ -57,7 +57,8 @@ def seed(client: TestClient, operations: Iterable[Operation]) -> Seeds:
         progress = False
         for operation in sorted(waiting, key=lambda each: each.path):
             body = example(operation.body or {}, seeds)
-            answer = client.post(seeds.url(operation.path), json=body)
+            key = {"Idempotency-Key": str(uuid4())}
+            answer = client.post(seeds.url(operation.path), json=body, headers=key)
             if answer.status_code == 201:
                 seeds.made[operation.path] = answer.json()["public_id"]
                 seeds.refused.pop(operation.path, None)

@@ -3,6 +3,7 @@
 # Tables that are no audited tables.
 TABLES = {
     "alembic_version": "Alembic's own note of the migrations that were applied",
+    "idempotency_key": "answers that are replayed for a day: no record of business, and purged",
 }
 
 # Unique indexes that count deleted rows as well.

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -26,10 +27,21 @@ from .unit_of_work import UnitOfWork
 Arguments = argparse.Namespace
 
 
-def main(program: str, settings: Callable[[], KitSettings], modules: ModuleType) -> None:
-    """Run the command that `sys.argv` names; exits 1 where the answer is no, 2 on wrong usage."""
+def main(
+    program: str,
+    settings: Callable[[], KitSettings],
+    modules: ModuleType,
+    *further: Callable[[Any], None],
+) -> None:
+    """Run the command that `sys.argv` names; exits 1 where the answer is no, 2 on wrong usage.
+
+    Each of `further` adds a command to the parser's verbs.
+    """
     versioning.import_models(modules)
-    arguments = _parser(program).parse_args()
+    parser, verbs = _parser(program)
+    for add in further:
+        add(verbs)
+    arguments = parser.parse_args()
     try:
         configured = settings()
         configured.refuse_unsafe()
@@ -46,7 +58,7 @@ def main(program: str, settings: Callable[[], KitSettings], modules: ModuleType)
         raise
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
+def _parser(program: str) -> tuple[argparse.ArgumentParser, Any]:
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -75,7 +87,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     removal.set_defaults(run=purge.run)
     creation = verbs.add_parser("roles", help="create the database's roles, as its owner")
     creation.set_defaults(run=roles.run)
-    return parser
+    return parser, verbs
 
 
 @asynccontextmanager

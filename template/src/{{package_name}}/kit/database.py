@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import event, text
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DisconnectionError, InvalidRequestError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -61,6 +61,15 @@ def _refuse_flush(*_: object) -> None:
     raise InvalidRequestError("A ReadSession does not flush: ask for a WriteSession to write")
 
 
+def _refuse_closed(connection: Any, *_: object) -> None:  # noqa: ANN401 SQLAlchemy's own
+    """Make the pool replace a connection that was closed while nobody used it.
+
+    asyncpg has noticed already. SQLAlchemy's own ping costs three round trips at every request.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
 class Database:
     """The connection pool of one process."""
 
@@ -75,10 +84,10 @@ class Database:
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_pool_overflow,
             pool_timeout=POOL_TIMEOUT,
-            pool_pre_ping=True,
             # The pool's own question whether a connection lives is no transaction either.
             isolation_level="AUTOCOMMIT",
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._aside: set[asyncio.Task[None]] = set()
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 

@@ -2,21 +2,26 @@
 
 import re
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from . import pagination, unit_of_work
+from . import idempotency, pagination, unit_of_work
 from .auth import Caller, Callers
 from .database import ReadSession, WriteSession
 from .errors import Problem
+from .http_client import HttpClient
+from .idempotency import Claim
 from .pagination import PageRequest
 from .repository import Versions
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer key_…`")
+_KEY = "a random UUID, kept for the retries of one operation"
+_READ = "the ETag that was read"
 _JSON = ("application/json", "application/problem+json", "application/*", "*/*")
 _REFUSED = {"q=0", "q=0.0", "q=0.00", "q=0.000"}  # RFC 9110, 12.4.2
 _ETAG = re.compile('"[0-9]{1,19}"')
@@ -94,16 +99,46 @@ async def _page_request(
     return PageRequest(limit, sort.startswith("-"), position, context, request.url)
 
 
-async def _if_match(
+async def _http_client(request: Request) -> HttpClient:
+    client: HttpClient = request.app.state.http_client
+    return client
+
+
+async def _claim(request: Request, caller: Caller) -> Claim:
+    key = idempotency.parse(request.headers.getlist("idempotency-key"))
+    claim = idempotency.claim(
+        scope=str(caller.account),
+        key=key,
+        method=request.method,
+        path=request.url.path,
+        query=request.url.query,
+        body=await request.body(),
+        expires=timedelta(hours=request.app.state.settings.idempotency_hours),
+    )
+    await request.state.unit_of_work.claim(claim)
+    return claim
+
+
+async def _idempotent(
     request: Request,
-    value: Annotated[
-        str | None, Header(alias="If-Match", description="the ETag that was read")
-    ] = None,
+    caller: Annotated[Caller, Depends(_caller)],
+    _: Annotated[str, Header(alias="Idempotency-Key", description=_KEY)],
+) -> Claim:
+    return await _claim(request, caller)
+
+
+async def _precondition(
+    request: Request,
+    caller: Annotated[Caller, Depends(_caller)],
+    key: Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY)] = None,
+    if_match: Annotated[str | None, Header(alias="If-Match", description=_READ)] = None,
 ) -> Versions:
-    if value is None:
-        raise Problem("precondition-required", "send the ETag that you read in If-Match")
+    if key is None and if_match is None:
+        raise Problem("precondition-required", "send If-Match or Idempotency-Key")
+    if key is not None:
+        await _claim(request, caller)
     tags = [tag.strip() for tag in ",".join(request.headers.getlist("if-match")).split(",")]
-    if tags == ["*"]:
+    if if_match is None or tags == ["*"]:
         return None
     # Compared strongly (RFC 9110, 13.1.1): a weak tag, or another's, matches no version.
     return frozenset(int(tag.strip('"')) for tag in tags if _ETAG.fullmatch(tag))
@@ -113,7 +148,15 @@ Calling = Annotated[Caller, Depends(_caller)]
 Reading = Annotated[ReadSession, Depends(unit_of_work.read_session)]
 Writing = Annotated[WriteSession, Depends(unit_of_work.write_session)]
 Paging = Annotated[PageRequest, Depends(_page_request)]
-IfMatch = Annotated[Versions, Depends(_if_match)]
+Precondition = Annotated[Versions, Depends(_precondition)]
+Outgoing = Annotated[HttpClient, Depends(_http_client)]
+IDEMPOTENT = Depends(_idempotent)
+Claiming = Annotated[Claim, IDEMPOTENT]
+
+
+def idempotent_by_nature(reason: str) -> dict[str, Any]:
+    """`openapi_extra=` of a POST that needs no key, and why doing it twice is doing it once."""
+    return {"x-idempotency": reason}
 
 
 def etag(version: int) -> str:

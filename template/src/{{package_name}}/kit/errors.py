@@ -7,15 +7,20 @@ database that does not answer, a bug) is turned into one here.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
+import httpx2
+from asyncpg import InterfaceError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .circuit_breaker import CircuitOpen
 from .database import DatabaseUnreachable
+from .http_client import retry_after
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +29,8 @@ MEDIA_TYPE = "application/problem+json"
 # Each type is `urn:problem:<name>`: stable, and listed in README.
 TITLES = {
     "bad-request": (400, "The request could not be understood"),
+    "idempotency-key-missing": (400, "The request needs an Idempotency-Key"),
+    "idempotency-key-malformed": (400, "The Idempotency-Key is not well formed"),
     "invalid-cursor": (400, "The cursor does not belong to this request"),
     "unauthenticated": (401, "The caller is not known"),
     "forbidden": (403, "The caller may not do this"),
@@ -31,16 +38,23 @@ TITLES = {
     "method-not-allowed": (405, "This method is not served here"),
     "not-acceptable": (406, "No representation that the client accepts"),
     "conflict": (409, "The request conflicts with what is stored"),
+    "idempotency-in-progress": (409, "The first request with this key is still running"),
     "precondition-failed": (412, "The resource has changed since it was read"),
     "content-too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body is not JSON"),
     "invalid-input": (422, "The input breaks a rule"),
+    "idempotency-key-reused": (422, "The key belongs to another request"),
     "precondition-required": (428, "The request must say which version it changes"),
     "too-many-requests": (429, "The caller has used up its quota"),
     "internal-error": (500, "The service failed"),
+    "answer-not-storable": (500, "The answer cannot be kept for a replay"),
+    "upstream-failed": (502, "Another service, which this one needs, failed"),
     "database-unavailable": (503, "The database does not answer"),
     "pool-exhausted": (503, "Every database connection is in use"),
     "busy": (503, "The database was too busy to finish this"),
+    "outcome-unknown": (503, "The database was lost while it was committing"),
+    "upstream-unavailable": (503, "Another service, which this one needs, takes no calls"),
+    "upstream-timeout": (504, "Another service, which this one needs, did not answer in time"),
 }
 NAMES = {status: name for name, (status, _) in reversed(TITLES.items())}
 
@@ -104,18 +118,42 @@ def from_exception(error: BaseException) -> Problem | None:
         return error
     if isinstance(error, PoolExhausted):
         return retry("pool-exhausted")
-    if isinstance(error, DBAPIError):
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        for length in (5, 3, 2):
-            if made := _BY_SQLSTATE.get(state[:length]):
-                return made()
-        if error.connection_invalidated or not state:
-            return retry("database-unavailable")
     if isinstance(error, StaleDataError):
         return Problem("precondition-failed")
-    if isinstance(error, DatabaseUnreachable):
+    if isinstance(error, httpx2.HTTPError):
+        return _from_upstream(error)
+    # From SQLAlchemy, or from the driver itself where the kit talks to it.
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    state = str(getattr(driver, "sqlstate", None) or "")
+    for length in (5, 3, 2):
+        if made := _BY_SQLSTATE.get(state[:length]):
+            return made()
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or isinstance(error, DatabaseUnreachable | InterfaceError):
         return retry("database-unavailable")
     return None
+
+
+def _from_upstream(error: httpx2.HTTPError) -> Problem:
+    """What is told about a call of ours; of the other side only when to try again."""
+    after = error.after if isinstance(error, CircuitOpen) else None
+    if isinstance(error, httpx2.HTTPStatusError) and error.response.status_code in {429, 503}:
+        after = retry_after(error.response)
+    if after is not None:
+        return retry("upstream-unavailable", after=max(1, ceil(after)))
+    timeout = isinstance(error, httpx2.TimeoutException)
+    return Problem("upstream-timeout" if timeout else "upstream-failed")
+
+
+def describe(error: Exception, scope: Scope) -> Problem:
+    """What the client of this request is told about `error`, which is logged if it is ours."""
+    problem = from_exception(error)
+    if problem is None:
+        log.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+        return Problem("internal-error")
+    if problem.status >= 500:
+        log.warning("%s %s: %s", scope["method"], scope["path"], problem.name)
+    return problem
 
 
 class ProblemMiddleware:
@@ -144,10 +182,4 @@ class ProblemMiddleware:
         except Exception as error:
             if started:
                 raise
-            problem = from_exception(error)
-            if problem is None:
-                log.exception("%s %s failed", scope["method"], scope["path"])
-                problem = Problem("internal-error")
-            elif problem.status >= 500:
-                log.warning("%s %s: %s", scope["method"], scope["path"], problem.name)
-            await problem.response()(scope, receive, send)
+            await describe(error, scope).response()(scope, receive, send)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from .errors import MEDIA_TYPE, NAMES, TITLES, Problem
+from .idempotency import Replay
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -22,6 +23,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Replay, _replay)
 
 
 def documented(*names: str) -> dict[int | str, dict[str, Any]]:
@@ -48,9 +50,19 @@ async def _problem(_: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _replay(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Replay)  # noqa: S101 the type it was registered for
+    return error.answer.response()
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
     """Point at each field: RFC 9457's example uses JSON pointers (RFC 6901)."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 the type it was registered for
+    # A retry may mend the input: this is not the answer to keep.
+    request.state.unit_of_work.claimed = None
+    missing = [found["loc"][-1] for found in error.errors() if found["type"] == "missing"]
+    if "Idempotency-Key" in missing:
+        return Problem("idempotency-key-missing", "send a random UUID").response()
     errors = [
         {
             "in": found["loc"][0],

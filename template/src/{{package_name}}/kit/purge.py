@@ -31,8 +31,16 @@ _TABLES = text("""
 """)
 
 
+_EXPIRED = text(f"""
+    DELETE FROM idempotency_key WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM idempotency_key WHERE expires_at < now()
+        ORDER BY expires_at LIMIT {BATCH} FOR UPDATE SKIP LOCKED))
+""")  # noqa: S608
+
+
 async def run(_: argparse.Namespace, settings: KitSettings) -> None:
-    """Purge every audited table, children first, and say how many rows went."""
+    """Purge expired idempotency keys, then every audited table, and say how many rows went."""
+    await _purge_keys(settings)
     if settings.retention_days == 0:
         print("RETENTION_DAYS is 0: deleted rows are kept for ever")
         return
@@ -47,6 +55,21 @@ async def run(_: argparse.Namespace, settings: KitSettings) -> None:
                 purged += batch
             print(f"{name}: {purged}")
     await owner.dispose()
+
+
+async def _purge_keys(settings: KitSettings) -> None:
+    """Remove answers that are replayed no more. Expiry is checked on reading: none is urgent."""
+    application = engine(settings.database_url.get_secret_value(), {"application_name": "purge"})
+    purged = 0
+    async with application.connect() as connection:
+        while True:
+            async with connection.begin():
+                batch = (await connection.execute(_EXPIRED)).rowcount
+            purged += batch
+            if batch < BATCH:
+                break
+    print(f"idempotency_key: {purged}")
+    await application.dispose()
 
 
 async def _purge(

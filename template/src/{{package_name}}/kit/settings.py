@@ -41,6 +41,15 @@ class KitSettings(BaseSettings):
         default=SecretStr(""),
         description="the key of the API keys' hashes; 32 random bytes or more",
     )
+    idempotency_hours: int = Field(default=24, ge=1, description="how long an answer is replayed")
+    http_connect_seconds: float = Field(default=2, gt=0, le=10, description="outgoing: to connect")
+    http_read_seconds: float = Field(default=5, gt=0, le=25, description="outgoing: for some bytes")
+    http_write_seconds: float = Field(default=5, gt=0, le=25, description="outgoing: to send some")
+    http_pool_seconds: float = Field(default=2, gt=0, le=10, description="outgoing: for a free one")
+    # Less than a transaction may be idle: a call made inside one must not cost it.
+    http_total_seconds: float = Field(
+        default=10, gt=0, le=25, description="outgoing: a whole call, its retries included"
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="a larger body is a 413")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="web pages that may call, comma-separated; none by default"

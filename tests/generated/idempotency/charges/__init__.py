@@ -1,0 +1,1 @@
+"""Charges that go wrong in every way: copied into the service. It has no table of its own."""

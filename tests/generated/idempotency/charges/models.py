@@ -1,0 +1,1 @@
+"""No table: charges are payments."""

@@ -1,0 +1,1 @@
+"""The way in for other modules: there is none."""
