@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -129,14 +130,27 @@ def town(rendered: Callable[..., Service]) -> Iterator[Callable[..., Service]]:
     For root it runs as a user of its own, which has to reach its files, and every session of pytest
     that begins closes the folder of all temporary folders to everybody else.
     """
-    with TemporaryDirectory(prefix="services-") as folder:
+    with ExitStack() as stack:
 
         def outside(**answers: str | bool) -> Service:
             service = rendered(**answers)
-            moved = Path(folder) / service.answers["service_name"]
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="services-")))
+            moved = folder / service.answers["service_name"]
             return Service(Path(shutil.move(service.folder, moved)), service.answers)
 
         yield outside
+
+
+@pytest.fixture(scope="session")
+def installed(town: Callable[..., Service], toolbox: Toolbox) -> Callable[..., Service]:
+    """Renders services that can run."""
+
+    def furnished(**answers: str | bool) -> Service:
+        service = town(**answers)
+        toolbox.furnish(service)
+        return service
+
+    return furnished
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -126,35 +125,31 @@ class Suite:
 
 
 @pytest.fixture(scope="module")
-def installed(rendered: Callable[..., Service], env: Mapping[str, str]) -> Iterator[Suite]:
-    """The default service, whose PostgreSQL runs all the while: as root it needs an open folder."""
-    with TemporaryDirectory(prefix="rules-") as outside:
-        folder = Path(shutil.copytree(rendered().folder, Path(outside) / "orders"))
-        Path(outside).chmod(0o755)
-        run("uv", "lock", "--quiet", cwd=folder, env=env)
-        run("uv", "sync", "--frozen", "--quiet", cwd=folder, env=env)
-        postgres = [".venv/bin/python", "-m", "dev.postgres", "cat"]
-        with subprocess.Popen(postgres, cwd=folder, env=env, stdin=subprocess.PIPE) as running:
-            yield Suite(folder, env)
-            running.communicate()
+def asked(installed: Callable[..., Service], env: Mapping[str, str]) -> Iterator[Suite]:
+    """The default service, whose PostgreSQL runs all the while."""
+    folder = installed().folder
+    postgres = [".venv/bin/python", "-m", "dev.postgres", "cat"]
+    with subprocess.Popen(postgres, cwd=folder, env=env, stdin=subprocess.PIPE) as running:
+        yield Suite(folder, env)
+        running.communicate()
 
 
 @pytest.fixture(scope="module")
-def whole(installed: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(asked: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the service's own files are before anybody breaks one."""
     kept = tmp_path_factory.mktemp("whole")
     for part in ("src", "migrations"):
-        shutil.copytree(installed.folder / part, kept / part)
+        shutil.copytree(asked.folder / part, kept / part)
     return kept
 
 
 @pytest.fixture
-def suite(installed: Suite, whole: Path) -> Iterator[Suite]:
+def suite(asked: Suite, whole: Path) -> Iterator[Suite]:
     """The installed service, free to be broken: it is whole again afterwards."""
-    yield installed
+    yield asked
     for part in ("src", "migrations"):
-        shutil.rmtree(installed.folder / part)
-        shutil.copytree(whole / part, installed.folder / part)
+        shutil.rmtree(asked.folder / part)
+        shutil.copytree(whole / part, asked.folder / part)
 
 
 def test_a_service_that_nobody_broke_keeps_all_rules(suite: Suite) -> None:

@@ -1,6 +1,7 @@
 """What the services install, installed once: their own tools look at every combination."""
 
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,13 +24,29 @@ class Toolbox:
         env = self.env | {"PYTHONPATH": str(service.folder / "src")}
         return run(self.folder / ".venv" / "bin" / tool, *args, cwd=service.folder, env=env)
 
+    def furnish(self, service: Service) -> None:
+        """Install a service from what lies here, compiled: a third of the time of an own install.
+
+        The files are the same ones, under a second name; uv replaces files and never edits them.
+        """
+        shutil.copytree(
+            self.folder / ".venv",
+            service.folder / ".venv",
+            symlinks=True,
+            copy_function=os.link,
+        )
+        run("uv", "lock", "--quiet", cwd=service.folder, env=self.env)
+        run("uv", "sync", "--frozen", "--inexact", "--quiet", cwd=service.folder, env=self.env)
+
 
 def install(service: Service, folder: Path, env: dict[str, str]) -> None:
-    """Install what a service depends on."""
+    """Install what a service depends on, so that copies of it work elsewhere."""
     folder.mkdir()
     shutil.copy(service.folder / "pyproject.toml", folder)
+    sync = ["uv", "sync", "--frozen", "--quiet", "--no-install-project", "--compile-bytecode"]
     run("uv", "lock", "--quiet", cwd=folder, env=env)
-    run("uv", "sync", "--frozen", "--quiet", "--no-install-project", cwd=folder, env=env)
+    run("uv", "venv", "--relocatable", "--quiet", cwd=folder, env=env)
+    run(*sync, cwd=folder, env=env)
 
 
 @contextmanager

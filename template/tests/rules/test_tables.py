@@ -1,7 +1,6 @@
 """The rules of every table: whatever a migration makes is looked at in the database itself."""
 
 import asyncpg
-import pytest
 
 from .catalog import Constraint, Table, inside, refuse
 from .waivers import UNIQUE_FOR_EVER
@@ -228,8 +227,4 @@ def test_the_application_may_not_delete(tables: list[Table], database_url: str) 
             != (privilege in {"SELECT", "INSERT", "UPDATE"})
         ]
 
-    try:
-        broken = inside(database_url, look)
-    except asyncpg.InsufficientPrivilegeError:
-        pytest.skip("the user of DATABASE_URL may not create roles")
-    refuse(broken, "grant and revoke nothing in migrations: audit_grant() does")
+    refuse(inside(database_url, look), "grant and revoke nothing in migrations: audit_grant() does")

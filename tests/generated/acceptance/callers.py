@@ -127,7 +127,24 @@ def test_support_sees_the_rows_of_every_account_and_a_star_does_not(
     support = new_caller("payments:read", "support")
     assert client.get(url, headers=support).status_code == 200
     assert client.delete(url, headers=support).status_code == 403
-    assert url.rpartition("/")[2] in client.get(PAYMENTS, headers=support).text
+
+
+def test_support_lists_one_account_at_a_time_and_nobody_else_lists_another(
+    client: TestClient, me: Headers, sql: Sql, new_caller: Callable[..., Headers]
+) -> None:
+    url = client.post(PAYMENTS, json=NEW).headers["Location"]
+    mine = sql.value("SELECT public_id FROM accounts WHERE id = $1", sql.account_of(me))
+    support = new_caller("payments:read", "support")
+    listed = client.get(PAYMENTS, params={"account": mine}, headers=support)
+    assert [item["public_id"] for item in listed.json()["items"]] == [url.rpartition("/")[2]]
+    assert client.get(PAYMENTS, params={"account": mine}).json()["items"] == listed.json()["items"]
+    assert client.get(PAYMENTS, headers=support).json()["items"] == []
+    for headers in (new_caller("*"), me):
+        other = {"account": str(uuid4())}
+        assert client.get(PAYMENTS, params=other, headers=headers).json()["items"] == []
+    stranger = client.get(PAYMENTS, params={"account": mine}, headers=new_caller("*"))
+    assert stranger.json()["items"] == []
+    assert client.get(PAYMENTS, params={"account": "1"}).status_code == 422
 
 
 def test_a_key_is_shown_once_and_stored_nowhere(

@@ -1,6 +1,6 @@
 """What the acceptance tests share, on top of the service's own fixtures.
 
-`test_acceptance.py` copies this file into a rendered service as `tests/acceptance/conftest.py`.
+In the service it is `tests/acceptance/conftest.py`.
 """
 
 import base64
@@ -13,10 +13,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
-from httpx2 import Response
+from httpx2 import Request, Response
 from orders.kit.auth import Caller
 from orders.kit.database import Database, ReadSession, WriteSession
 from orders.kit.unit_of_work import UnitOfWork
@@ -113,11 +114,17 @@ def restart_ids(sql: Sql, tables: Iterable[str]) -> None:
         sql.execute(f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {FIRST_ID}")
 
 
+def send_a_key(request: Request) -> None:
+    """Make each POST an operation of its own; what keys promise is tested beside these cases."""
+    if request.method == "POST":
+        request.headers.setdefault("Idempotency-Key", str(uuid4()))
+
+
 @pytest.fixture(autouse=True)
 def answers(service: TestClient, caplog: pytest.LogCaptureFixture) -> Iterator[list[Response]]:
     """Every answer of a test. None may show an integer id, or be an error but a problem."""
     seen: list[Response] = []
-    service.event_hooks = {"response": [seen.append]}
+    service.event_hooks = {"request": [send_a_key], "response": [seen.append]}
     yield seen
     service.event_hooks = {}
     for answer in seen:
@@ -174,7 +181,7 @@ def application(
         safe: dict[str, Any] = {"environment": "development"}
         chosen = {"database_url": SecretStr(database_url)} | safe | settings
         with TestClient(create_app(Settings(**chosen))) as client:
-            client.event_hooks = {"response": [answers.append]}
+            client.event_hooks = {"request": [send_a_key], "response": [answers.append]}
             yield client
 
     return start

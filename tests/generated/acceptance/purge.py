@@ -83,6 +83,23 @@ def test_it_removes_children_before_their_parents(sql: Sql, account: int, comman
     assert (left(sql, account, "customers"), left(sql, account, "invoices")) == (0, 0)
 
 
+def test_tables_that_refer_to_each_other_are_purged_too(sql: Sql, command: Command) -> None:
+    sql.execute("""
+        CREATE TABLE nests (id bigint PRIMARY KEY, egg_id bigint, deleted_at timestamptz);
+        CREATE TABLE eggs (id bigint PRIMARY KEY, nest_id bigint REFERENCES nests,
+                           deleted_at timestamptz);
+        ALTER TABLE nests ADD FOREIGN KEY (egg_id) REFERENCES eggs;
+        INSERT INTO nests VALUES (1, NULL, now() - interval '2 days');
+        INSERT INTO eggs VALUES (1, 1, now() - interval '2 days');
+    """)
+    try:
+        for _ in range(2):  # one order fits one of the two
+            assert command("purge", RETENTION_DAYS="1").code == 0
+        assert sql.value("SELECT (SELECT count(*) FROM nests) + (SELECT count(*) FROM eggs)") == 0
+    finally:
+        sql.execute("DROP TABLE nests, eggs CASCADE")
+
+
 def test_it_leaves_a_parent_that_a_younger_deletion_still_refers_to(
     sql: Sql, account: int, command: Command
 ) -> None:

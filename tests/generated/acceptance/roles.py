@@ -80,6 +80,12 @@ def test_the_application_can_delete_from_no_table(as_app: Sql, table: str) -> No
     assert as_app.value(f"SELECT count(*) >= 0 FROM {table}")
 
 
+def test_the_application_cannot_pretend_that_a_migration_ran(as_app: Sql) -> None:
+    assert as_app.value("SELECT count(*) FROM alembic_version")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        as_app.execute("UPDATE alembic_version SET version_num = 'other'")
+
+
 @pytest.mark.parametrize("trick", ["SET session_replication_role = replica", "SET ROLE {purge}"])
 def test_the_application_cannot_step_out_of_its_role(
     as_app: Sql, roles: list[str], trick: str

@@ -1,6 +1,6 @@
 """What these tests share, on top of the service's own fixtures.
 
-`test_idempotency.py` copies this file into a rendered service as `tests/idempotency/conftest.py`.
+In the service it is `tests/idempotency/conftest.py`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Services that trust a provider of the tests' own.
 
-`test_oidc.py` copies this file into a rendered service as `tests/oidc/conftest.py`.
+In the service it is `tests/oidc/conftest.py`.
 """
 
 from collections.abc import Callable, Iterator

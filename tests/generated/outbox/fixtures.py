@@ -1,6 +1,6 @@
 """What these tests share, on top of the service's own fixtures.
 
-`test_outbox.py` copies this file into a rendered service as `tests/outbox/conftest.py`.
+In the service it is `tests/outbox/conftest.py`.
 """
 
 import asyncio

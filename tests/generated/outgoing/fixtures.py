@@ -1,6 +1,6 @@
 """What these tests share, on top of the service's own fixtures.
 
-`test_outgoing.py` copies this file into a rendered service as `tests/outgoing/conftest.py`.
+In the service it is `tests/outgoing/conftest.py`.
 """
 
 from collections.abc import Callable

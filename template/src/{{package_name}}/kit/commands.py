@@ -119,14 +119,15 @@ async def _create_key(arguments: Arguments, settings: KitSettings) -> None:
 
 async def _list_keys(_: Arguments, settings: KitSettings) -> None:
     live = (
-        select(ApiKey, Account.name)
+        select(ApiKey, Account)
         .join(Account, Account.id == ApiKey.account_id)
         .order_by(Account.name, ApiKey.created_at)
     )
     async with _transaction(settings) as session:
         for key, account in await session.execute(live):
             used = key.last_used_at.isoformat(timespec="minutes") if key.last_used_at else "never"
-            print(key.prefix, account, key.name, ",".join(key.scopes), f"used {used}", sep="\t")
+            owner = f"{account.name} {account.public_id}"
+            print(key.prefix, owner, key.name, ",".join(key.scopes), f"used {used}", sep="\t")
 
 
 async def _revoke_key(arguments: Arguments, settings: KitSettings) -> None:

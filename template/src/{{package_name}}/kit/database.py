@@ -4,7 +4,9 @@ A function that writes asks for a `WriteSession`, and the type checker refuses i
 """
 
 import asyncio
+import re
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -16,7 +18,6 @@ from sqlalchemy.ext.asyncio import (
     AsyncSession,
     create_async_engine,
 )
-from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import NullPool
 
 from .settings import KitSettings
@@ -36,29 +37,30 @@ class DatabaseUnreachable(ConnectionError):
     """No connection could be made: nothing listens, or it refuses. Retrying may help."""
 
 
-class _ReadOnlySession(Session):
-    """The synchronous half of a `ReadSession`."""
-
-
 class ReadSession(AsyncSession):
-    """Reads in autocommit: no transaction is opened, and nothing can be written through it."""
-
-    sync_session_class = _ReadOnlySession
+    """Reads in autocommit: no transaction is opened, and no statement that writes is sent."""
 
 
 class WriteSession(AsyncSession):
     """Writes inside the request's one transaction, which the unit of work ends."""
 
 
-@event.listens_for(_ReadOnlySession, "do_orm_execute")
-def _refuse_statement(state: ORMExecuteState) -> None:
-    if not state.is_select:
+# Anything but a query, and a query with a write in a WITH or a lock that autocommit would not hold.
+_WRITE = re.compile(
+    r"\A(?!\s*(?:SELECT|WITH|VALUES|TABLE|SHOW)\b)"
+    r"|\b(?:INSERT\s+INTO|UPDATE\s+\S|DELETE\s+FROM|MERGE\s+INTO)",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=1_000)
+def _writes(statement: str) -> bool:
+    return _WRITE.search(statement) is not None
+
+
+def _refuse_write(_: object, __: object, statement: str, *___: object) -> None:
+    if _writes(statement):
         raise InvalidRequestError("A ReadSession only selects: ask for a WriteSession to write")
-
-
-@event.listens_for(_ReadOnlySession, "before_flush")
-def _refuse_flush(*_: object) -> None:
-    raise InvalidRequestError("A ReadSession does not flush: ask for a WriteSession to write")
 
 
 def _refuse_closed(connection: Any, *_: object) -> None:  # noqa: ANN401 SQLAlchemy's own
@@ -90,10 +92,16 @@ class Database:
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._aside: set[asyncio.Task[None]] = set()
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._reading = self._engine.execution_options()
+        event.listen(self._reading.sync_engine, "before_cursor_execute", _refuse_write)
 
     def reading(self) -> ReadSession:
         """A session on a connection of its own; close it to give the connection back."""
-        return ReadSession(self._engine, expire_on_commit=False, autoflush=False)
+        return ReadSession(self._reading, expire_on_commit=False, autoflush=False)
+
+    def read_only(self) -> AsyncConnection:
+        """A connection in autocommit that refuses to write; enter it to take it."""
+        return self._reading.connect()
 
     def connect(self) -> AsyncConnection:
         """A connection for a unit of work; enter it to take one out of the pool."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -147,6 +148,7 @@ async def _precondition(
 Calling = Annotated[Caller, Depends(_caller)]
 Reading = Annotated[ReadSession, Depends(unit_of_work.read_session)]
 Writing = Annotated[WriteSession, Depends(unit_of_work.write_session)]
+Whose = Annotated[UUID | None, Query(description="whose rows; support may see other accounts'")]
 Paging = Annotated[PageRequest, Depends(_page_request)]
 Precondition = Annotated[Versions, Depends(_precondition)]
 Outgoing = Annotated[HttpClient, Depends(_http_client)]

@@ -101,14 +101,15 @@ async def _purge(
 
 
 def _children_first(tables: dict[str, list[list[str]]]) -> list[str]:
-    """The tables, each after all that refer to it."""
+    """The tables, each after those that refer to it, as far as they form no circle."""
     ordered: list[str] = []
+    met: set[str] = set()
 
     def visit(name: str) -> None:
-        if name in tables and name not in ordered:
+        if name in tables and name not in met:
+            met.add(name)
             for child, _ in tables[name]:
-                if child != name:
-                    visit(child)
+                visit(child)
             ordered.append(name)
 
     for name in sorted(tables):

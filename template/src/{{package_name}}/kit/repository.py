@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy import func as sql
 
 from .audit import Owned, Resource
-from .auth import Caller
+from .auth import Account, Caller
 from .database import ReadSession, WriteSession
 from .errors import Problem
 from .pagination import Keyset, Page, PageRequest
@@ -62,9 +62,21 @@ class Repository(Generic[Row]):
             raise Problem("not-found")
         return row
 
-    async def page(self, session: ReadSession, caller: Caller, request: PageRequest) -> Page[Row]:
-        """One page of the live rows."""
-        statement = self._keyset.select(self.visible(caller), request)
+    async def page(
+        self,
+        session: ReadSession,
+        caller: Caller,
+        request: PageRequest,
+        *,
+        account: UUID | None = None,
+    ) -> Page[Row]:
+        """One page of the live rows of the caller's account, or of `account` for support."""
+        statement = self.visible(caller)
+        if issubclass(self._model, Owned) and (caller.sees_all or account is not None):
+            # One account at a time for support too: the index that has the order starts with it.
+            whose = select(Account.id).where(Account.public_id == (account or caller.account))
+            statement = statement.where(self._model.account_id == whose.scalar_subquery())
+        statement = self._keyset.select(statement, request)
         return self._keyset.page((await session.scalars(statement)).all(), request)
 
     async def add(self, session: WriteSession, caller: Caller, row: Row) -> Row:

@@ -51,9 +51,9 @@ class UnitOfWork:
         return self._reading is not None or self._writing is not None
 
     async def read_connection(self) -> AsyncConnection:
-        """The request's connection in autocommit."""
+        """The request's connection to read with, in autocommit."""
         if self._reading is None:
-            self._reading = await self._database.autocommit().start()
+            self._reading = await self._database.read_only().start()
         return self._reading
 
     async def write_connection(self) -> AsyncConnection:
