@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import uv
 
@@ -173,7 +174,7 @@ class Running:
     def call(self, path: str, payload: object = None) -> tuple[int, str, dict[str, str]]:
         """GET a path, or POST a payload to it: the status, the text and the headers."""
         data = None if payload is None else json.dumps(payload).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
         if printed := re.search(r"^KEY=(\S+)$", self.output, re.MULTILINE):
             headers["Authorization"] = f"Bearer {printed[1]}"
         request = urllib.request.Request(self.address + path, data, headers)  # noqa: S310

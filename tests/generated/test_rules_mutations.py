@@ -28,7 +28,7 @@ NUMBERS = "test_no_integer_id_leaves_or_enters"
 BOUNDED = "test_every_list_is_bounded"
 PROBLEMS = "test_every_operation_documents_its_problems"
 CLOSED = "test_every_operation_is_closed_or_says_why_not"
-CAREFUL = "test_every_change_names_the_version_that_was_read"
+CAREFUL = "test_every_write_can_be_repeated_or_says_why"
 PAGES = "test_every_list_takes_its_pages_from_an_index"
 
 ONE_HEAD = "test_each_branch_has_one_head"
@@ -42,6 +42,9 @@ ROUTES: dict[str, set[str]] = {
     "GET /api/v1/mutants/good": set(),
     "GET /api/v1/mutants/open": set(),
     "PATCH /api/v1/mutants/careful/{public_id}": set(),
+    "POST /api/v1/mutants/once": set(),
+    "POST /api/v1/mutants/settled": set(),
+    "PUT /api/v1/mutants/set/{public_id}": set(),
     "GET /api/v1/mutants/numbered": {NUMBERS},
     "GET /api/v1/mutants/referring": {NUMBERS},
     "GET /api/v1/mutants/nested": {NUMBERS},
@@ -53,6 +56,8 @@ ROUTES: dict[str, set[str]] = {
     "GET /api/v1/mutants/no-cursor": {BOUNDED},
     "GET /api/v1/mutants/silent/{public_id}": {PROBLEMS},
     "POST /api/v1/mutants/taking": {PROBLEMS},
+    "POST /api/v1/mutants/twice": {CAREFUL},
+    "POST /api/v1/mutants/silently": {CAREFUL},
     "PATCH /api/v1/mutants/blind/{public_id}": {CAREFUL},
     "GET /api/v1/mutants/skipping": {PAGES},
     "GET /api/v1/mutants/by-name": {PAGES},

@@ -13,6 +13,7 @@ from .document import Operation, Schema, fields, kinds
 VERSIONED = re.compile(r"/api/v[1-9][0-9]*/.")
 OUTSIDE = {"/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
 LARGEST_PAGE = 1_000
+REPEATABLE_BY = {"POST": ["Idempotency-Key"], "PATCH": ["Idempotency-Key", "If-Match"]}
 
 DOCUMENT = "name them: responses=documented('not-found', …) (kit/framework.py) on the route"
 
@@ -85,13 +86,20 @@ def test_every_operation_is_closed_or_says_why_not(
     )
 
 
-def test_every_change_names_the_version_that_was_read(operations: list[Operation]) -> None:
+def test_every_write_can_be_repeated_or_says_why(operations: list[Operation]) -> None:
+    """PUT and DELETE can by what they are."""
     broken = [
-        f"{operation}: takes no If-Match"
+        f"{operation}: takes no {header}"
         for operation in operations
-        if operation.method == "PATCH" and "If-Match" not in operation.parameters
+        if not operation.spec.get("x-idempotency")
+        for header in REPEATABLE_BY.get(operation.method, ())
+        if header not in operation.parameters
     ]
-    refuse(broken, "take IfMatch (kit/dependencies.py): who overwrites a change must have seen it")
+    refuse(
+        broken,
+        "take IDEMPOTENT in a POST and Precondition in a PATCH (kit/dependencies.py); one that can"
+        " be repeated anyway takes openapi_extra=idempotent_by_nature('the reason')",
+    )
 
 
 def _expected(operation: Operation) -> set[int]:
@@ -101,6 +109,8 @@ def _expected(operation: Operation) -> set[int]:
         expected |= {404}
     if operation.body is not None:
         expected |= {400, 409, 413, 415}
+    if "Idempotency-Key" in operation.parameters:
+        expected |= {400, 409}
     if operation.method == "PATCH":
         expected |= {412, 428}
     if operation.is_list:

@@ -260,7 +260,8 @@ def another_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Restartable]:
     """
     with get_server(Path(__file__).with_name("postgres")) as server:
         url = server.get_uri(database="postgres")
-        monkeypatch.setenv("DATABASE_URL", url)
+        for name in ("DATABASE_URL", "DATABASE_OWNER_URL"):
+            monkeypatch.setenv(name, url)
         command.upgrade(Config("alembic.ini"), "heads")
         monkeypatch.undo()
         yield Restartable(server, url)

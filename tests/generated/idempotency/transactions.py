@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from httpx2 import Response
@@ -9,6 +10,9 @@ from starlette.testclient import TestClient
 
 from .conftest import WRITING, Charging, Headers, Restartable, Sql, Start, eventually
 from .proxy import proxied
+
+if TYPE_CHECKING:
+    from orders.kit.database import Database
 
 COMMITTING = """
     SELECT pid FROM pg_stat_activity WHERE datname = current_database()
@@ -58,12 +62,13 @@ def test_22_a_constraint_that_fails_at_the_commit_is_no_success(
     assert sql.rows(operation) == 1
 
 
-@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_23_above_read_committed_a_collision_may_be_retried(
-    application: Start, database_url: str, me: Headers, sql: Sql, operation: int, isolation: str
+    application: Start, me: Headers, operation: int, isolation: str
 ) -> None:
     new = {"amount": operation, "currency": "EUR"}
-    with application(isolated(database_url, isolation)) as service:
+    with application() as service:
+        isolate(service, isolation)
         created = service.post("/api/v1/payments", json=new, headers=me | {"Idempotency-Key": "n"})
         location = created.headers["Location"]
 
@@ -84,17 +89,17 @@ def test_23_above_read_committed_a_collision_may_be_retried(
         assert service.get(location, headers=me).headers["ETag"] == '"9"'
 
 
-@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_23_above_read_committed_duplicates_are_still_done_once(
     application: Start,
-    database_url: str,
     me: Headers,
     sql: Sql,
     operation: int,
     key: str,
     isolation: str,
 ) -> None:
-    with application(isolated(database_url, isolation)) as service:
+    with application() as service:
+        isolate(service, isolation)
         charge = Charging(service, me)
         with ThreadPoolExecutor(20) as pool:
             answers = list(pool.map(lambda _: charge(operation, key), range(20)))
@@ -104,9 +109,10 @@ def test_23_above_read_committed_duplicates_are_still_done_once(
     assert sql.rows(operation) == 1
 
 
-def isolated(url: str, isolation: str) -> str:
-    """The URL, with an isolation level of the team's choice."""
-    return f"{url}&default_transaction_isolation={isolation.replace(' ', '%20')}"
+def isolate(service: TestClient, isolation: str) -> None:
+    """Let the service use a level of the team's choice, as if its `kit/database.py` said so."""
+    database: Database = service.app.state.callers[0].database  # type: ignore[attr-defined]
+    database._transactional = database._engine.execution_options(isolation_level=isolation)  # noqa: SLF001
 
 
 @pytest.mark.parametrize("then", ["lose_the_backend", "time_out", "idle_for_too_long"])
@@ -140,7 +146,7 @@ def test_24_a_commit_whose_acknowledgement_is_lost_is_found_by_the_retry(
 ) -> None:
     with proxied(database_url) as proxy, application(proxy.url) as service:
         charge = Charging(service, me)
-        proxy.swallow("COMMIT")
+        proxy.swallow("COMMIT;")  # and not the level of BEGIN
         told = charge(operation, key)
         assert told.json()["type"] == "urn:problem:outcome-unknown"
         assert (told.status_code, told.headers["Retry-After"]) == (503, "1")

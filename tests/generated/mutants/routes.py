@@ -4,7 +4,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from orders.kit.dependencies import Calling, IfMatch, Paging, Reading, Writing, open_to_everybody
+from orders.kit.dependencies import (
+    IDEMPOTENT,
+    Calling,
+    Paging,
+    Precondition,
+    Reading,
+    Writing,
+    idempotent_by_nature,
+    open_to_everybody,
+)
 from orders.kit.framework import documented
 from orders.kit.pagination import Keyset, Page, PageOf, PageRequest
 from orders.kit.repository import Repository
@@ -64,7 +73,19 @@ async def is_open() -> str:
 
 
 @router.patch("/careful/{public_id}", response_model=Seen, responses=change)
-async def careful(public_id: UUID, new: Name, version: IfMatch) -> Any: ...
+async def careful(public_id: UUID, new: Name, versions: Precondition) -> Any: ...
+
+
+@router.post("/once", responses=body, dependencies=[IDEMPOTENT])
+async def once(new: Name) -> str: ...
+
+
+@router.post("/settled", responses=body, openapi_extra=idempotent_by_nature("it stays settled"))
+async def settled(new: Name) -> str: ...
+
+
+@router.put("/set/{public_id}", responses=body)
+async def put(public_id: UUID, new: Name) -> str: ...
 
 
 # Numbers.
@@ -124,11 +145,19 @@ async def no_cursor(limit: Annotated[int, Query(le=100)] = 20) -> Any: ...
 async def silent(public_id: UUID) -> str: ...
 
 
-@router.post("/taking")
+@router.post("/taking", dependencies=[IDEMPOTENT])
 async def taking(new: Name) -> str: ...
 
 
-# A change that overwrites.
+# Writes that a retry does twice, or that overwrite.
+
+
+@router.post("/twice", responses=body)
+async def twice(new: Name) -> str: ...
+
+
+@router.post("/silently", responses=body, openapi_extra=idempotent_by_nature(""))
+async def silently(new: Name) -> str: ...
 
 
 @router.patch("/blind/{public_id}", response_model=Seen, responses=change)

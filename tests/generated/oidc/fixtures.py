@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -23,6 +24,12 @@ from .provider import Provider, serving
 URL = "/api/v1/payments"
 NEW = {"amount": 9900, "currency": "USD"}
 TRUST = httpx2.create_ssl_context()  # slow to make, and nothing here speaks TLS
+
+
+def send_a_key(request: httpx2.Request) -> None:
+    """Make each POST an operation of its own."""
+    if request.method == "POST":
+        request.headers["Idempotency-Key"] = str(uuid4())
 
 
 class Caller:
@@ -96,7 +103,9 @@ def start(database_url: str, provider: Provider) -> Iterator[Start]:
                         database_pool_overflow=0,
                     )
                 )
-            return Caller(stack.enter_context(TestClient(app, raise_server_exceptions=False)))
+            client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            client.event_hooks = {"request": [send_a_key]}
+            return Caller(client)
 
         yield started
 
