@@ -36,7 +36,7 @@ def telling(rendered: Callable[..., Service], env: Mapping[str, str]) -> Iterato
 
 
 def test_its_own_checks_and_tests_pass(telling: Path, env: Mapping[str, str]) -> None:
-    run("make", "--silent", "migrate", "check", "test", cwd=telling, env=env)
+    run("make", "--silent", "setup", "check", cwd=telling, env=env)
 
 
 def test_no_message_is_lost(telling: Path, env: Mapping[str, str]) -> None:
