@@ -4,9 +4,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from orders.kit.dependencies import Calling, IfMatch, Paging, Reading, Writing, open_to_everybody
+from orders.kit.dependencies import (
+    Calling,
+    Paging,
+    Precondition,
+    Reading,
+    Writing,
+    open_to_everybody,
+)
 from orders.kit.framework import documented
 from orders.kit.pagination import Keyset, Page, PageOf, PageRequest
+from orders.kit.rate_limit import RateLimitPolicy, limited_by
 from orders.kit.repository import Repository
 from orders.kit.schemas import Input, Output
 from pydantic import Field
@@ -64,7 +72,20 @@ async def is_open() -> str:
 
 
 @router.patch("/careful/{public_id}", response_model=Seen, responses=change)
-async def careful(public_id: UUID, new: Name, version: IfMatch) -> Any: ...
+async def careful(public_id: UUID, new: Name, version: Precondition) -> Any: ...
+
+
+@router.get("/exports")
+@limited_by(RateLimitPolicy("exports", 10), cost=2)
+async def exports() -> str: ...
+
+
+# Limits.
+
+
+@router.get("/other-exports")
+@limited_by(RateLimitPolicy("exports", 11))
+async def other_exports() -> str: ...
 
 
 # Numbers.
