@@ -82,6 +82,7 @@ def factors(template: Path) -> dict[str, Factor]:
         },
         "tokens": {"keys": {}, "oidc": {"oidc": True}},
         "outbox": {"none": {}, "outbox": {"outbox": True}},
+        "limits": {"postgres": {}, "redis": {"redis": True}},
         "people": {
             "nobody": {},
             "everybody": {

@@ -62,7 +62,7 @@ def default_service(rendered: Callable[..., Service]) -> Service:
 @pytest.fixture(scope="session")
 def largest_service(rendered: Callable[..., Service]) -> Service:
     """The service that installs most."""
-    return rendered(oidc=True)
+    return rendered(oidc=True, redis=True)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ NUMBERS = "test_no_integer_id_leaves_or_enters"
 BOUNDED = "test_every_list_is_bounded"
 PROBLEMS = "test_every_operation_documents_its_problems"
 CLOSED = "test_every_operation_is_closed_or_says_why_not"
+LIMITED = "test_every_operation_has_a_limit_for_each_caller"
 CAREFUL = "test_every_write_can_be_repeated_or_says_why"
 PAGES = "test_every_list_takes_its_pages_from_an_index"
 
@@ -59,6 +60,8 @@ ROUTES: dict[str, set[str]] = {
     "POST /api/v1/mutants/twice": {CAREFUL},
     "POST /api/v1/mutants/silently": {CAREFUL},
     "PATCH /api/v1/mutants/blind/{public_id}": {CAREFUL},
+    "GET /api/v1/mutants/exports": set(),
+    "GET /api/v1/mutants/other-exports": {LIMITED},
     "GET /api/v1/mutants/skipping": {PAGES},
     "GET /api/v1/mutants/by-name": {PAGES},
     "GET /api/v1/mutants/whole": {PAGES},
@@ -66,8 +69,8 @@ ROUTES: dict[str, set[str]] = {
     "GET /api/v1/mutants/with-the-deleted": {PAGES},
     "GET /api/v1/mutants/past-the-deleted": {PAGES},
     "GET /api/v1/mutants/broken": {PAGES},
-    "GET /api/status": {CLOSED},
-    "GET /api/v1/free": {CLOSED},
+    "GET /api/status": {CLOSED, LIMITED},
+    "GET /api/v1/free": {CLOSED, LIMITED},
     "/api/status": {VERSIONED},
     "/api/v1/hidden": {SHOWN},
     "/else": {VERSIONED, SHOWN},

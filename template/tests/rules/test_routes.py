@@ -86,6 +86,26 @@ def test_every_operation_is_closed_or_says_why_not(
     )
 
 
+def test_every_operation_has_a_limit_for_each_caller(
+    operations: list[Operation], client: TestClient
+) -> None:
+    broken = []
+    policies: dict[str, object] = {}
+    for operation in operations:
+        url = re.sub(r"{[^}]*}", str(uuid4()), operation.path)
+        said = client.request(operation.method, url, json={}).headers.get("RateLimit-Policy")
+        if said is None or said.startswith('"address"'):
+            broken.append(f"{operation}: is limited by {said or 'nothing'}")
+        policy, _ = getattr(operation.endpoint, "rate_limit", (None, 1))
+        if policy is not None and policies.setdefault(policy.name, policy) != policy:
+            broken.append(f"{operation}: another policy is called {policy.name} as well")
+    refuse(
+        broken,
+        "serve it from a module's routes.py; a limit of its own is @limited_by(RateLimitPolicy(…))"
+        " (kit/rate_limit), one object for all routes that share it",
+    )
+
+
 def test_every_write_can_be_repeated_or_says_why(operations: list[Operation]) -> None:
     """PUT and DELETE can by what they are."""
     broken = [
@@ -104,7 +124,7 @@ def test_every_write_can_be_repeated_or_says_why(operations: list[Operation]) ->
 
 def _expected(operation: Operation) -> set[int]:
     """The problems that an operation can answer by what it is."""
-    expected = {401, 403, 406, 422, 500, 503}
+    expected = {401, 403, 406, 422, 429, 500, 503}
     if "{" in operation.path:
         expected |= {404}
     if operation.body is not None:

@@ -16,6 +16,7 @@ from orders.kit.dependencies import (
 )
 from orders.kit.framework import documented
 from orders.kit.pagination import Keyset, Page, PageOf, PageRequest
+from orders.kit.rate_limit import RateLimitPolicy, limited_by
 from orders.kit.repository import Repository
 from orders.kit.schemas import Input, Output
 from pydantic import Field
@@ -86,6 +87,19 @@ async def settled(new: Name) -> str: ...
 
 @router.put("/set/{public_id}", responses=body)
 async def put(public_id: UUID, new: Name) -> str: ...
+
+
+@router.get("/exports")
+@limited_by(RateLimitPolicy("exports", 10), cost=2)
+async def exports() -> str: ...
+
+
+# Limits.
+
+
+@router.get("/other-exports")
+@limited_by(RateLimitPolicy("exports", 11))
+async def other_exports() -> str: ...
 
 
 # Numbers.

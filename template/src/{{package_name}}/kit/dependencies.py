@@ -16,6 +16,8 @@ from .errors import Problem
 from .http_client import HttpClient, within
 from .idempotency import Claim
 from .pagination import PageRequest
+from .rate_limit import RateLimiter
+from .rate_limit.address import address
 from .repository import Versions
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -44,18 +46,26 @@ def open_to_everybody(reason: str) -> Callable[[Endpoint], Endpoint]:
 
 
 def authorize(module: str) -> Callable[..., Coroutine[Any, Any, None]]:
-    """A dependency that lets callers with the scope `<module>:read` or `<module>:write` in."""
+    """A dependency that lets callers with the scope `<module>:read` or `<module>:write` in.
+
+    Each request counts against its caller's rate limit, or its address's where there is no caller.
+    """
 
     async def check(
         request: Request,
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> None:
+        limiter: RateLimiter = request.app.state.rate_limiter
         if getattr(request.scope.get("endpoint"), "open_because", None):
+            await limiter.admit(request.scope, address(request.scope))
             return
         writes = request.method not in _READS
-        caller = None if bearer is None else await _known(request, bearer.credentials, writes)
+        token = "" if bearer is None else bearer.credentials
+        limiter.recall(request.scope, token)
+        caller = await _known(request, token, writes) if token else None
         if caller is None:
             raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
+        await limiter.admit(request.scope, str(caller.account_id), token)
         scope = f"{module}:{'write' if writes else 'read'}"
         if not caller.may(scope):
             raise Problem("forbidden", f"this needs the scope {scope}")

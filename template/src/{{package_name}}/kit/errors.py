@@ -54,6 +54,7 @@ TITLES = {
     "pool-exhausted": (503, "Every database connection is in use"),
     "busy": (503, "The database was too busy to finish this"),
     "outcome-unknown": (503, "The database was lost while it was committing"),
+    "rate-limit-unavailable": (503, "Whether the caller has quota left cannot be told now"),
     "upstream-unavailable": (503, "Another service, which this one needs, takes no calls"),
     "upstream-timeout": (504, "Another service, which this one needs, did not answer in time"),
 }

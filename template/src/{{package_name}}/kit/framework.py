@@ -14,6 +14,13 @@ from starlette.routing import Match
 
 from .errors import MEDIA_TYPE, NAMES, TITLES, Problem
 from .idempotency import Replay
+from .rate_limit import HEADERS
+
+# Every answer carries those of the rate limits; the document names them where they are acted upon.
+_RATE_LIMIT = {
+    name: {"description": about, "schema": {"type": "string"}}
+    for name, about in {"Retry-After": "seconds to wait before the next request", **HEADERS}.items()
+}
 
 # What `documented` refers to, once in the document instead of once an answer.
 _PROBLEM = {
@@ -52,6 +59,8 @@ def documented(*names: str) -> dict[int | str, dict[str, Any]]:
     for name in names:
         status, title = TITLES[name]
         found[status] = {"description": title, "content": {MEDIA_TYPE: {"schema": schema}}}
+        if status == 429:
+            found[status]["headers"] = _RATE_LIMIT
     return found
 
 

@@ -9,6 +9,8 @@ from starlette.routing import Route
 
 from .database import Database
 
+PATHS = frozenset({"/livez", "/readyz"})
+
 log = logging.getLogger(__name__)
 
 

@@ -6,7 +6,7 @@ purge that is killed has lost nothing and goes on where it was.
 
 import argparse
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .database import engine
@@ -31,16 +31,13 @@ _TABLES = text("""
 """)
 
 
-_EXPIRED = text(f"""
-    DELETE FROM idempotency_key WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM idempotency_key WHERE expires_at < now()
-        ORDER BY expires_at LIMIT {BATCH} FOR UPDATE SKIP LOCKED))
-""")  # noqa: S608
+# What is no record of business, and when a row of it means nothing any more.
+_PASSING = {"idempotency_key": "expires_at", "rate_limit": "full_at"}
 
 
 async def run(_: argparse.Namespace, settings: KitSettings) -> None:
-    """Purge expired idempotency keys, then every audited table, and say how many rows went."""
-    await _purge_keys(settings)
+    """Purge what has expired, then every audited table, and say how many rows went."""
+    await _purge_passing(settings)
     if settings.retention_days == 0:
         print("RETENTION_DAYS is 0: deleted rows are kept for ever")
         return
@@ -57,19 +54,29 @@ async def run(_: argparse.Namespace, settings: KitSettings) -> None:
     await owner.dispose()
 
 
-async def _purge_keys(settings: KitSettings) -> None:
-    """Remove answers that are replayed no more. Expiry is checked on reading: none is urgent."""
+async def _purge_passing(settings: KitSettings) -> None:
+    """Remove answers that are replayed no more and full buckets. Reading checks both: no hurry."""
     application = engine(settings.database_url.get_secret_value(), {"application_name": "purge"})
-    purged = 0
     async with application.connect() as connection:
-        while True:
-            async with connection.begin():
-                batch = (await connection.execute(_EXPIRED)).rowcount
-            purged += batch
-            if batch < BATCH:
-                break
-    print(f"idempotency_key: {purged}")
+        for table, time in _PASSING.items():
+            purged = 0
+            while True:
+                async with connection.begin():
+                    batch = (await connection.execute(_expired(table, time))).rowcount
+                purged += batch
+                if batch < BATCH:
+                    break
+            print(f"{table}: {purged}")
     await application.dispose()
+
+
+def _expired(table: str, time: str) -> TextClause:
+    """Delete one batch of rows whose `time` has passed; what is in use stays for the next purge."""
+    return text(f"""
+        DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM {table} WHERE {time} < now()
+            ORDER BY {time} LIMIT {BATCH} FOR UPDATE SKIP LOCKED))
+    """)  # noqa: S608
 
 
 async def _purge(

@@ -62,6 +62,17 @@ class KitSettings(BaseSettings):
     api_retired: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="versions that answer 410, comma-separated: v1"
     )
+    rate_limit_enabled: bool = Field(default=True, description="off: nobody is limited")
+    rate_limit_store: SecretStr = Field(
+        default=SecretStr("postgres"), description="where callers' limits are kept"
+    )
+    rate_limit_caller: int = Field(default=600, ge=1, description="requests a minute of an account")
+    rate_limit_address: int = Field(
+        default=6000, ge=1, description="requests a minute of an address, to one process"
+    )
+    forwarded_allow_ips: str = Field(
+        default="127.0.0.1", description="proxies that uvicorn believes, comma-separated"
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="a larger body is a 413")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="web pages that may call, comma-separated; none by default"
@@ -94,6 +105,11 @@ class KitSettings(BaseSettings):
         """The URL to migrate and purge with."""
         return (self.database_owner_url or self.database_url).get_secret_value()
 
+    @property
+    def processes(self) -> int:
+        """How many processes serve at most, but for those of a roll-out."""
+        return self.replicas * self.web_concurrency
+
     def refuse_unsafe(self) -> None:
         """Raise `UnsafeSettings` for what must not reach production."""
         if self.environment != "production":
@@ -102,3 +118,8 @@ class KitSettings(BaseSettings):
             raise UnsafeSettings("API_KEY_PEPPER needs 32 characters or more in production")
         if "*" in self.cors_origins:
             raise UnsafeSettings("CORS_ORIGINS may not be '*' in production: name the pages")
+        if "*" in self.forwarded_allow_ips:
+            raise UnsafeSettings(
+                "FORWARDED_ALLOW_IPS may not be '*' in production: every client could name any"
+                " address as its own. Name the proxies, or their networks"
+            )

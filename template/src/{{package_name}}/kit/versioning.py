@@ -32,6 +32,7 @@ _EVERYWHERE = documented(
     "forbidden",
     "not-acceptable",
     "invalid-input",
+    "too-many-requests",
     "internal-error",
     "database-unavailable",
 )
