@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import getpass
+import inspect
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -45,7 +46,9 @@ def main(
     try:
         configured = settings()
         configured.refuse_unsafe()
-        asyncio.run(arguments.run(arguments, configured))
+        running = arguments.run(arguments, configured)
+        if inspect.iscoroutine(running):
+            asyncio.run(running)
     except (ValidationError, UnsafeSettings) as error:
         print(f"{program}: {error}", file=sys.stderr)
         sys.exit(2)

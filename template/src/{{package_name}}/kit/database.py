@@ -4,13 +4,15 @@ A function that writes asks for a `WriteSession`, and the type checker refuses i
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Coroutine
-from functools import lru_cache
+from functools import lru_cache, partial
+from time import monotonic
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DisconnectionError, InvalidRequestError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -18,9 +20,11 @@ from sqlalchemy.ext.asyncio import (
     AsyncSession,
     create_async_engine,
 )
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool
 
 from .settings import KitSettings
+
+log = logging.getLogger(__name__)
 
 # Outermost longest: who waits for a statement has not waited long for a lock.
 CONNECT_TIMEOUT = 5.0
@@ -72,10 +76,36 @@ def _refuse_closed(connection: Any, *_: object) -> None:  # noqa: ANN401 SQLAlch
         raise DisconnectionError
 
 
+def _begin_query(connection: Connection, *_: object) -> None:
+    connection.info["query_began"] = monotonic()
+
+
+def _end_query(slow: float, connection: Connection, _: object, statement: str, *__: object) -> None:
+    """Log a slow statement, never its parameters, and how to see what it does."""
+    seconds = monotonic() - connection.info["query_began"]
+    if seconds >= slow:
+        words = " ".join(statement.split())
+        log.warning("slow query, %.1f s; see EXPLAIN (ANALYZE, BUFFERS) %s", seconds, words)
+
+
+class CountedPool(AsyncAdaptedQueuePool):
+    """A pool that knows how many wait for a connection."""
+
+    waiting = 0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self.waiting += 1
+        try:
+            return super()._do_get()
+        finally:
+            self.waiting -= 1
+
+
 class Database:
     """The connection pool of one process."""
 
     def __init__(self, settings: KitSettings, *, application_name: str) -> None:
+        self.limit = settings.database_pool_size + settings.database_pool_overflow
         options = {"application_name": application_name}
         options |= {name: str(value) for name, value in TIMEOUTS_MS.items()}
         self._engine = engine(
@@ -83,17 +113,28 @@ class Database:
             options,
             pooled=settings.database_pooler_connections is not None,
             bounded=True,
+            poolclass=CountedPool,
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_pool_overflow,
             pool_timeout=POOL_TIMEOUT,
             # The pool's own question whether a connection lives is no transaction either.
             isolation_level="AUTOCOMMIT",
         )
-        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+        sync = self._engine.sync_engine
+        event.listen(sync, "checkout", _refuse_closed)
+        event.listen(sync, "before_cursor_execute", _begin_query)
+        event.listen(sync, "after_cursor_execute", partial(_end_query, settings.slow_query_seconds))
         self._aside: set[asyncio.Task[None]] = set()
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._reading = self._engine.execution_options()
         event.listen(self._reading.sync_engine, "before_cursor_execute", _refuse_write)
+
+    @property
+    def pool(self) -> CountedPool:
+        """The pool, to be looked at."""
+        pool = self._engine.pool
+        assert isinstance(pool, CountedPool)  # noqa: S101 it was made so
+        return pool
 
     def reading(self) -> ReadSession:
         """A session on a connection of its own; close it to give the connection back."""

@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from . import idempotency, pagination, unit_of_work
 from .auth import Caller, Callers
 from .database import ReadSession, WriteSession
-from .errors import Problem
+from .errors import Problem, retry
 from .http_client import HttpClient, within
 from .idempotency import Claim
 from .pagination import PageRequest
@@ -60,6 +60,8 @@ def authorize(module: str) -> Callable[..., Coroutine[Any, Any, None]]:
             await limiter.admit(request.scope, address(request.scope))
             return
         writes = request.method not in _READS
+        if writes and request.app.state.settings.read_only:
+            raise retry("read-only", after=60)
         token = "" if bearer is None else bearer.credentials
         limiter.recall(request.scope, token)
         caller = await _known(request, token, writes) if token else None

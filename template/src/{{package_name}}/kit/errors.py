@@ -53,6 +53,7 @@ TITLES = {
     "database-unavailable": (503, "The database does not answer"),
     "pool-exhausted": (503, "Every database connection is in use"),
     "busy": (503, "The database was too busy to finish this"),
+    "read-only": (503, "The service does not write for now"),
     "outcome-unknown": (503, "The database was lost while it was committing"),
     "rate-limit-unavailable": (503, "Whether the caller has quota left cannot be told now"),
     "upstream-unavailable": (503, "Another service, which this one needs, takes no calls"),

@@ -1,6 +1,13 @@
-"""Probes: `/livez` says that the process answers, `/readyz` that it can do its work."""
+"""Probes: `/livez` says that the process answers, `/readyz` that it wants requests."""
 
+import asyncio
 import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from types import FrameType
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
@@ -9,23 +16,77 @@ from starlette.routing import Route
 
 from .database import Database
 
-PATHS = frozenset({"/livez", "/readyz"})
-
 log = logging.getLogger(__name__)
 
+PATHS = frozenset({"/livez", "/readyz"})
+KEPT_SECONDS = 1.0  # how long an answer of the database's counts, whoever asks
 
-def routes(database: Database) -> list[Route]:
+
+class Readiness:
+    """Whether this process wants requests: the database answers, and it is not about to end."""
+
+    def __init__(self, database: Database, drain_seconds: float) -> None:
+        self._database = database
+        self._drain_seconds = drain_seconds
+        self._asking: asyncio.Task[bool] | None = None
+        self._asked = 0.0
+        self.ready = False
+        self.draining = False
+
+    async def ask(self) -> bool:
+        """Whether it does; the database is asked once a second at most."""
+        if self._asking is None or monotonic() - self._asked >= KEPT_SECONDS:
+            self._asked = monotonic()
+            self._asking = asyncio.create_task(self._ping())
+        self.ready = await asyncio.shield(self._asking) and not self.draining
+        return self.ready
+
+    async def _ping(self) -> bool:
+        try:
+            await self._database.ping()
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("not ready: the database does not answer: %s", type(error).__name__)
+            return False
+        return True
+
+    @contextmanager
+    def drains(self) -> Iterator[None]:
+        """At SIGTERM say "not ready" for a while, and go on answering, before the server stops.
+
+        Who sends requests here needs that while to notice. A second signal ends it.
+        """
+        server = signal.getsignal(signal.SIGTERM)
+        here = threading.current_thread() is threading.main_thread()
+        if not (here and self._drain_seconds and callable(server)):
+            yield
+            return
+        loop = asyncio.get_running_loop()
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            if self.draining:
+                server(number, frame)
+                return
+            self.draining, self.ready = True, False
+            wait = self._drain_seconds
+            loop.call_soon_threadsafe(loop.call_later, wait, server, number, None)
+
+        signal.signal(signal.SIGTERM, drain)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, server)
+
+
+def routes(readiness: Readiness) -> list[Route]:
     """The probes' routes. They stand outside `/api` and outside the OpenAPI document."""
 
     async def live(_: Request) -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
     async def ready(_: Request) -> PlainTextResponse:
-        try:
-            await database.ping()
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("not ready: the database does not answer: %s", type(error).__name__)
-            return PlainTextResponse("the database does not answer\n", status_code=503)
-        return PlainTextResponse("ok\n")
+        if await readiness.ask():
+            return PlainTextResponse("ok\n")
+        why = "it is about to end" if readiness.draining else "the database does not answer"
+        return PlainTextResponse(f"{why}\n", status_code=503)
 
     return [Route("/livez", live), Route("/readyz", ready)]

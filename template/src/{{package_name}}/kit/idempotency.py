@@ -13,6 +13,7 @@ Sources: draft-ietf-httpapi-idempotency-key-header-07 (status codes); Stripe (re
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,10 @@ from .audit import Base
 from .errors import Problem, retry
 
 MAX_STORED_BYTES = 256 * 1024
+
+# How the claims of this process went: first, replayed, in_progress, reused.
+outcomes: Counter[str] = Counter()
+
 REPLAYED = (b"idempotent-replayed", b"true")
 REPLAYED_HEADERS = {b"content-type", b"location", b"etag", b"link", b"content-language"}
 
@@ -102,11 +107,15 @@ class Claim:
         taken = await connection.fetchval(
             _CLAIM, self._lock, self.digest, self.fingerprint, self.expires_after
         )
-        if not taken:
-            answer = await self.answered(connection)
-            if answer is None:
-                raise retry("idempotency-in-progress", "the first request is still running")
-            raise Replay(answer)
+        if taken:
+            outcomes["first"] += 1
+            return
+        answer = await self.answered(connection)
+        if answer is None:
+            outcomes["in_progress"] += 1
+            raise retry("idempotency-in-progress", "the first request is still running")
+        outcomes["replayed"] += 1
+        raise Replay(answer)
 
     async def answered(self, connection: asyncpg.Connection) -> Answer | None:
         """The answer that is stored, if one is. Raises `idempotency-key-reused`."""
@@ -114,6 +123,7 @@ class Claim:
         if row is None:
             return None
         if row["fingerprint"] != self.fingerprint:
+            outcomes["reused"] += 1
             raise Problem("idempotency-key-reused", "use a new key for a new request")
         lines = [line.split(b": ", 1) for line in row["headers"].splitlines()]
         return Answer(row["status"], tuple((name, value) for name, value in lines), row["body"])

@@ -27,6 +27,14 @@ class KitSettings(BaseSettings):
     )
 
     environment: Literal["production", "development"] = "production"
+    host: str = Field(default="127.0.0.1", description="the address that `serve` listens on")
+    port: int = Field(default=8000, ge=1, le=65535, description="the port that `serve` listens on")
+    metrics_port: int = Field(default=9400, ge=0, le=65535, description="/metrics; 0 serves none")
+    drain_seconds: float = Field(
+        default=5, ge=0, description="between SIGTERM and the end: time for others to notice"
+    )
+    slow_query_seconds: float = Field(default=1, gt=0, description="a slower query is logged")
+    read_only: bool = Field(default=False, description="writes are refused: for a bad night")
     database_url: SecretStr = Field(description="postgresql://user:password@host:5432/name")
     database_owner_url: SecretStr | None = Field(
         default=None, description="the same database as its owner, who migrates and purges"

@@ -1,0 +1,74 @@
+"""Logs: a JSON object a line on standard error, or words and colours for a developer."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from .request_id import request_id
+
+
+def access_log(environment: str) -> structlog.typing.FilteringBoundLogger:
+    """Where the line of each request goes: straight to the stream, half as dear as `logging`."""
+    logger: WrappedLogger
+    if environment == "production":
+        logger = structlog.BytesLogger(sys.stderr.buffer)
+        render: Processor = structlog.processors.JSONRenderer(_json)
+    else:
+        logger, render = structlog.PrintLogger(sys.stderr), structlog.dev.ConsoleRenderer()
+    made: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        logger,
+        [structlog.processors.add_log_level, _TIME, render],
+        structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    return made
+
+
+def config(environment: str) -> dict[str, Any]:
+    """The configuration of `logging` for everything else, Uvicorn's lines included."""
+    handler = {"class": "logging.StreamHandler", "formatter": "line"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": f"{__name__}.formatter", "environment": environment}},
+        "handlers": {"stderr": handler},
+        "root": {"level": "INFO", "handlers": ["stderr"]},
+        # SQLAlchemy's pools tell the open and the close of each connection.
+        "loggers": {f"{__package__}.database.CountedPool": {"level": "WARNING"}},
+    }
+
+
+def formatter(environment: str) -> logging.Formatter:
+    """Renders a line of `logging` as the access log's lines are."""
+    rendering: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if environment == "production":
+        rendering += [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(_text),
+        ]
+    else:
+        rendering += [structlog.dev.ConsoleRenderer()]
+    naming: list[Processor] = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
+    return structlog.stdlib.ProcessorFormatter(
+        processors=rendering, foreign_pre_chain=[*naming, _TIME, _add_request]
+    )
+
+
+_TIME = structlog.processors.TimeStamper(fmt="iso", key="time")
+
+
+def _add_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    if name := request_id.get():
+        event["request_id"] = name
+    return event
+
+
+def _json(event: EventDict, **_: object) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+def _text(event: EventDict, **_: object) -> str:
+    return _json(event).decode()
