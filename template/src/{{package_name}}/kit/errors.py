@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .circuit_breaker import CircuitOpen
 from .database import DatabaseUnreachable
 from .http_client import retry_after
+from .request_id import request_id
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Problem(Exception):
             "title": self.title,
             "status": self.status,
             **({"detail": self.detail} if self.detail else {}),
+            **({"request_id": name} if (name := request_id.get()) else {}),
             **self.members,
         }
         return JSONResponse(body, self.status, dict(self.headers), MEDIA_TYPE)

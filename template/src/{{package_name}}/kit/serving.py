@@ -26,8 +26,9 @@ def command(application: str) -> Callable[[Any], None]:
                 log_config=logs.config(settings.environment),
                 access_log=False,
                 server_header=False,
-                # A worker that loads on a busy machine answers its parent late.
-                timeout_worker_healthcheck=60,
+                # A worker that loads on a busy machine answers its parent late; one that is killed
+                # while the parent asks is missed for as long.
+                timeout_worker_healthcheck=20,
                 # A request that may still commit is waited for.
                 timeout_graceful_shutdown=TRANSACTION_TIMEOUT_MS // 1000 + 5,
             )
