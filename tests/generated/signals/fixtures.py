@@ -70,7 +70,8 @@ class Served:
     def workers(self) -> list[int]:
         """The processes that answer: not Python's own helper, which tracks their resources."""
         children = psutil.Process(self.process.pid).children()
-        return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child.pid for child in alive if "spawn_main" in " ".join(child.cmdline())]
 
     def lines(self, event: str = "request") -> list[dict[str, Any]]:
         """What was logged, of one kind; every line is an object."""
@@ -145,3 +146,8 @@ def serve(database_url: str, new_caller: Callable[..., dict[str, str]], tmp_path
 def local(service: TestClient) -> TestClient:
     """The service in this process."""
     return service
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
