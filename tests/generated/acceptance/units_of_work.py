@@ -311,7 +311,7 @@ async def test_a_request_that_is_cancelled_returns_its_connection_and_writes_not
     elif sent and method == "POST":
         assert stored(sql, 105) == 1
     sql.execute("UPDATE payments SET amount = 1 WHERE amount = 105")
-    await engine.dispose()
+    await app.state.callers[0].database.close()
 
 
 @pytest.fixture

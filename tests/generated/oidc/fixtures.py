@@ -73,7 +73,7 @@ Start = Callable[..., Caller]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The waiting times of production, shortened; their order is kept."""
-    monkeypatch.setattr(oidc, "FETCH_TIMEOUT", 0.6)
+    monkeypatch.setattr(oidc, "FETCH_TIMEOUT", 2.0)
     monkeypatch.setattr(oidc, "FETCH_INTERVAL", 1.0)
     monkeypatch.setattr(httpx2, "create_ssl_context", lambda: TRUST)
 
