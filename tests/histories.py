@@ -50,7 +50,7 @@ SMALL = {
         """,
     "template/.gitignore": "*.trace\n",
     "template/Makefile": (
-        ".PHONY: install migrate test setup\nsetup install migrate test:\n\t@env > $@.trace\n"
+        ".PHONY: install contract migrate test setup\nsetup install contract migrate test:\n\t@env > $@.trace\n"
     ),
 }
 

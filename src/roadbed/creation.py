@@ -47,7 +47,7 @@ class Step:
     """One step of the way.
 
     Attributes:
-        name: render, lock, commit, install, migrate or test.
+        name: render, lock, install, contract, commit, migrate or test.
         seconds: how long it took (wall time).
         detail: why it was left out or not reached, or the end of the output where it failed.
     """
@@ -235,8 +235,10 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
     run = partial(commands.run, at=creation.path)
     later: dict[str, tuple[str, Callable[[], None]]] = {
         "lock": ("render", lambda: run(commands.uv(), "lock")),
-        "commit": ("render", lambda: _commit(creation)),
         "install": ("lock", lambda: run("make", "install")),
+        # What the application serves is known once it runs; the promise is in the first commit.
+        "contract": ("install", lambda: run("make", "contract", "accept=1")),
+        "commit": ("render", lambda: _commit(creation)),
         "migrate": ("install", lambda: run("make", "migrate")),
         "test": ("migrate", lambda: run("make", "test")),
     }

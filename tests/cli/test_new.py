@@ -35,7 +35,9 @@ def everything() -> list[str]:
 def broken(tmp_path: Path) -> Path:
     """A template whose services have a red suite, a pyproject.toml that locks, and a history."""
     template = tmp_path / "broken"
-    makefile = "setup install migrate:\n\t@true\ntest:\n\t@echo 1 failed, 2 passed; exit 1\n"
+    makefile = (
+        "setup install contract migrate:\n\t@true\ntest:\n\t@echo 1 failed, 2 passed; exit 1\n"
+    )
     build_file_tree(template, {**SMALL, "template/Makefile": makefile})
     git_save(template, tag="v1.0.0")
     return template
@@ -55,14 +57,18 @@ def test_a_service_is_made_with_all_its_steps(small: Path) -> None:
         "service_name": "orders",
         "team": "web",
     }
-    assert list(states(result)) == ["render", "lock", "commit", "install", "migrate", "test"]
+    assert list(states(result)) == [
+        *("render", "lock", "install", "contract", "commit", "migrate", "test")
+    ]
     assert set(states(result).values()) == {"done"}
     assert all(step["seconds"] > 0 for step in made["steps"])
     assert made["warnings"] == []
     assert made["next"] == ["cd orders", "make run", "make test"]
 
     orders = Path("orders")
-    assert {path.stem for path in orders.glob("*.trace")} == {"install", "migrate", "test"}
+    assert {path.stem for path in orders.glob("*.trace")} == {
+        *("install", "contract", "migrate", "test")
+    }
     assert git(orders, "log", "--format=%an: %s") == "Ada: Create orders from template v1.0.0"
     assert git(orders, "status", "--porcelain") == ""
     assert git(orders, "branch", "--show-current") == "main"
@@ -236,8 +242,9 @@ def test_no_network_keeps_the_service_and_its_commit(small: Path) -> None:
     assert states(result) == {
         "render": "done",
         "lock": "failed",
-        "commit": "done",
         "install": "not reached",
+        "contract": "not reached",
+        "commit": "done",
         "migrate": "not reached",
         "test": "not reached",
     }

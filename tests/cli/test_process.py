@@ -89,7 +89,7 @@ def test_stopped_while_rendering_it_leaves_nothing(
 
 
 def test_stopped_in_a_later_step_it_keeps_the_service_and_says_how_to_go_on(small: Path) -> None:
-    makefile = "install migrate:\n\t@true\ntest:\n\t@echo $$PPID > pid; sleep 60\n"
+    makefile = "install contract migrate:\n\t@true\ntest:\n\t@echo $$PPID > pid; sleep 60\n"
     build_file_tree(small, {"template/Makefile": makefile})
     git_save(small, tag="v1.1.0")
     child = start("new", "orders", "--template", str(small))

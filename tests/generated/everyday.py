@@ -37,9 +37,20 @@ class Everyday:
         assert re.search(r"= \d+ passed in ", home.setup)
         assert not re.search(r"warning|skipped|Traceback", home.setup)
 
-    def test_git_sees_nothing_new_but_the_lock(self, home: Home) -> None:
+    def test_git_sees_nothing_new_but_the_lock_and_the_contract(self, home: Home) -> None:
         changed = run("git", "status", "--porcelain", cwd=home.folder, env=home.env)
-        assert changed == "?? uv.lock\n"
+        assert changed == "?? openapi/\n?? uv.lock\n"
+
+    def test_the_contract_is_what_the_application_serves(self, home: Home) -> None:
+        """To the byte: a second one, made from nothing, is the same."""
+        frozen = home.folder / "openapi" / "v1.json"
+        made = frozen.read_bytes()
+        frozen.unlink()
+        home.make("contract", "accept=1")
+        assert frozen.read_bytes() == made
+        paths = json.loads(made)["paths"]
+        assert first_example(home.service)[0] in paths
+        assert home.make("contract") == ""
 
     def test_every_check_is_content(self, home: Home) -> None:
         checked = home.make("check")

@@ -12,8 +12,8 @@ from .rendering import Service
 # What a person who fills in a form by hand leaves behind.
 PLACEHOLDERS = r"\b(TODO|TBD|FIXME|XXX|CHANGE_?ME|lorem ipsum)\b|example\.(com|org)|<your\b|\.\.\.$"
 
-# Git ignores it, and it is there once the service runs.
-MADE_LATER = {".postgres/", "uv.lock"}
+# They are there once the service is installed, or runs.
+MADE_LATER = {".postgres/", "openapi/", "openapi/v1.json", "uv.lock"}
 
 
 def tokens(text: str) -> Iterator[Token]:

@@ -57,7 +57,7 @@ def new(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Make a service: files, lock, first commit, installation, migrations, tests."""
+    """Make a service: files, lock, installation, contract, first commit, migrations, tests."""
     with told(debug=debug):
         from roadbed.creation import Request, State, create, preview
 
@@ -119,5 +119,7 @@ def _left_out(*, no_install: bool, no_git: bool, no_verify: bool) -> dict[str, s
     if no_git:
         left_out["commit"] = "--no-git"
     if no_install:
-        left_out |= dict.fromkeys(("lock", "install", "migrate", "test"), "--no-install")
+        left_out |= dict.fromkeys(
+            ("lock", "install", "contract", "migrate", "test"), "--no-install"
+        )
     return left_out

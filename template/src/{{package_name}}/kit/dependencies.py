@@ -1,7 +1,7 @@
 """What a route may ask for: who is calling, a session, a page, the version that a client read."""
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from . import idempotency, pagination, unit_of_work
 from .auth import Caller, Callers
 from .database import ReadSession, WriteSession
 from .errors import Problem
-from .http_client import HttpClient
+from .http_client import HttpClient, within
 from .idempotency import Claim
 from .pagination import PageRequest
 from .repository import Versions
@@ -21,7 +21,11 @@ from .repository import Versions
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer key_…`")
-_KEY = "a random UUID, kept for the retries of one operation"
+_KEY = Header(
+    alias="Idempotency-Key",
+    description="a random UUID, kept for the retries of one operation",
+    json_schema_extra={"pattern": idempotency.PATTERN},  # documented; `parse` is who refuses
+)
 _READ = "the ETag that was read"
 _JSON = ("application/json", "application/problem+json", "application/*", "*/*")
 _REFUSED = {"q=0", "q=0.0", "q=0.00", "q=0.000"}  # RFC 9110, 12.4.2
@@ -100,9 +104,9 @@ async def _page_request(
     return PageRequest(limit, sort.startswith("-"), position, context, request.url)
 
 
-async def _http_client(request: Request) -> HttpClient:
-    client: HttpClient = request.app.state.http_client
-    return client
+async def _http_client(request: Request) -> AsyncIterator[HttpClient]:
+    with within(request.app.state.settings.http_request_seconds):
+        yield request.app.state.http_client
 
 
 async def _claim(request: Request, caller: Caller) -> Claim:
@@ -123,7 +127,7 @@ async def _claim(request: Request, caller: Caller) -> Claim:
 async def _idempotent(
     request: Request,
     caller: Annotated[Caller, Depends(_caller)],
-    _: Annotated[str, Header(alias="Idempotency-Key", description=_KEY)],
+    _: Annotated[str, _KEY],
 ) -> Claim:
     return await _claim(request, caller)
 
@@ -131,7 +135,7 @@ async def _idempotent(
 async def _precondition(
     request: Request,
     caller: Annotated[Caller, Depends(_caller)],
-    key: Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY)] = None,
+    key: Annotated[str | None, _KEY] = None,
     if_match: Annotated[str | None, Header(alias="If-Match", description=_READ)] = None,
 ) -> Versions:
     if key is None and if_match is None:

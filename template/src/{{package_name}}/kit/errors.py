@@ -39,6 +39,7 @@ TITLES = {
     "not-acceptable": (406, "No representation that the client accepts"),
     "conflict": (409, "The request conflicts with what is stored"),
     "idempotency-in-progress": (409, "The first request with this key is still running"),
+    "version-retired": (410, "This version of the API is served no more"),
     "precondition-failed": (412, "The resource has changed since it was read"),
     "content-too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body is not JSON"),

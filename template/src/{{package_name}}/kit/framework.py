@@ -15,6 +15,17 @@ from starlette.routing import Match
 from .errors import MEDIA_TYPE, NAMES, TITLES, Problem
 from .idempotency import Replay
 
+# What `documented` refers to, once in the document instead of once an answer.
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -24,20 +35,19 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Replay, _replay)
+    document = app.openapi
+
+    def with_problems() -> dict[str, Any]:
+        found = document()
+        found.setdefault("components", {}).setdefault("schemas", {})["ProblemDetails"] = _PROBLEM
+        return found
+
+    app.openapi = with_problems  # type: ignore[method-assign]
 
 
 def documented(*names: str) -> dict[int | str, dict[str, Any]]:
     """`responses=` for a route or router that can answer these problems (keys of `TITLES`)."""
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-        },
-    }
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
     found: dict[int | str, dict[str, Any]] = {}
     for name in names:
         status, title = TITLES[name]

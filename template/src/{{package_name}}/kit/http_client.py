@@ -10,9 +10,11 @@ Redirects are followed on demand only; proxies and passwords of the environment 
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
@@ -24,6 +26,7 @@ from typing import Any
 import httpx2
 
 from .circuit_breaker import CircuitBreaker, CircuitOpen
+from .request_id import HEADER, request_id
 from .settings import KitSettings
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,25 @@ def retry_after(response: httpx2.Response) -> float | None:
         return None
 
 
+@dataclass
+class Attempts:
+    """What became of the attempts of this process, those that a circuit kept back included.
+
+    `count` is by host and outcome (`2xx` to `5xx`, `cancelled`, or an error's name), `seconds`
+    the sum by host. Hosts beyond the first HOSTS are `others`.
+    """
+
+    count: Counter[tuple[str, str]] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, host: str, outcome: str, seconds: float) -> None:
+        """Count one attempt."""
+        if host not in self.seconds and len(self.seconds) >= HOSTS:
+            host = "others"
+        self.count[host, outcome] += 1
+        self.seconds[host] = self.seconds.get(host, 0.0) + seconds
+
+
 class HttpClient(httpx2.AsyncClient):
     """The client of one process. It connects at its first call; `aclose()` ends it.
 
@@ -74,8 +96,9 @@ class HttpClient(httpx2.AsyncClient):
     def __init__(
         self, settings: KitSettings, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
+        self.attempts = Attempts()
         super().__init__(
-            transport=_Bounded(settings.http_total_seconds, transport),
+            transport=_Bounded(settings.http_total_seconds, transport, self.attempts),
             trust_env=False,
             timeout=httpx2.Timeout(
                 connect=settings.http_connect_seconds,
@@ -99,8 +122,11 @@ class _Response(httpx2.Response):
 class _Bounded(httpx2.AsyncBaseTransport):
     """Under every method of the client: time-outs, deadline, retries, circuit breakers."""
 
-    def __init__(self, total: float, transport: httpx2.AsyncBaseTransport | None) -> None:
+    def __init__(
+        self, total: float, transport: httpx2.AsyncBaseTransport | None, attempts: Attempts
+    ) -> None:
         self._total = total
+        self._attempts = attempts
         self._given = transport
         self._circuit = lru_cache(HOSTS)(CircuitBreaker)
 
@@ -115,6 +141,8 @@ class _Bounded(httpx2.AsyncBaseTransport):
             await self._network.aclose()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if name := request_id.get():
+            request.headers.setdefault(HEADER, name)
         network = self._network  # the first time, this takes a while
         ends = min(_ends.get(), monotonic() + self._total)
         repeatable = request.method in _REPEATABLE or "idempotency-key" in request.headers
@@ -125,7 +153,7 @@ class _Bounded(httpx2.AsyncBaseTransport):
             pause = random.uniform(0, longest)  # noqa: S311 full jitter
             longest *= 2
             try:
-                response = await self._attempt(network, request, ends)
+                response = await self._counted(network, request, ends)
             except CircuitOpen:
                 raise
             except httpx2.RequestError as error:
@@ -138,6 +166,21 @@ class _Bounded(httpx2.AsyncBaseTransport):
                     return response
                 pause += wait
             await asyncio.sleep(pause)
+
+    async def _counted(
+        self, network: httpx2.AsyncBaseTransport, request: httpx2.Request, ends: float
+    ) -> httpx2.Response:
+        began, outcome = monotonic(), "cancelled"
+        try:
+            response = await self._attempt(network, request, ends)
+            outcome = f"{response.status_code // 100}xx"
+        except httpx2.RequestError as error:
+            outcome = type(error).__name__
+            raise
+        else:
+            return response
+        finally:
+            self._attempts.add(request.url.host, outcome, monotonic() - began)
 
     async def _attempt(
         self, network: httpx2.AsyncBaseTransport, request: httpx2.Request, ends: float

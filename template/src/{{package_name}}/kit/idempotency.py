@@ -36,7 +36,8 @@ REPLAYED_HEADERS = {b"content-type", b"location", b"etag", b"link", b"content-la
 _NOT_KEPT = {401, 403, 408, 413, 415, 425, 429}
 
 _BARE = re.compile(r"[A-Za-z0-9._:~+/=-]{1,255}")
-_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+_QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
+PATTERN = f"^({_BARE.pattern}|{_QUOTED.pattern})$"
 
 
 class IdempotencyKey(Base):
@@ -191,14 +192,10 @@ def parse(values: Iterable[str]) -> str:
     if not found:
         raise Problem("idempotency-key-missing", "send a random UUID in Idempotency-Key")
     value = found[0].strip(" ")
-    if quoted := _QUOTED.fullmatch(value):
-        value = re.sub(r"\\(.)", r"\1", quoted[1])
-        well_formed = 1 <= len(value) <= 255
-    else:
-        well_formed = _BARE.fullmatch(value) is not None
-    if len(found) > 1 or not well_formed:
+    quoted = _QUOTED.fullmatch(value)
+    if len(found) > 1 or not (quoted or _BARE.fullmatch(value)):
         raise Problem("idempotency-key-malformed", "send one key of 1 to 255 characters")
-    return value
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
 
 
 def claim(

@@ -1,11 +1,14 @@
 """The settings that the kit needs: typed, read once, refused when they make no sense."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+from .deprecation import Deprecation
 
 
 class UnsafeSettings(ValueError):
@@ -50,6 +53,15 @@ class KitSettings(BaseSettings):
     http_total_seconds: float = Field(
         default=10, gt=0, le=25, description="outgoing: a whole call, its retries included"
     )
+    http_request_seconds: float = Field(
+        default=30, gt=0, le=50, description="outgoing: all calls that one request makes"
+    )
+    api_deprecated: Mapping[str, Deprecation] = Field(
+        default={}, description='JSON: {"v1": {"since": "2030-01-31", "sunset": "2030-07-31"}}'
+    )
+    api_retired: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="versions that answer 410, comma-separated: v1"
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="a larger body is a 413")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="web pages that may call, comma-separated; none by default"
@@ -72,7 +84,7 @@ class KitSettings(BaseSettings):
             raise ValueError("give a PostgreSQL URL: postgresql://user:password@host:5432/name")
         return value
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "api_retired", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value

@@ -1,13 +1,28 @@
-"""The version is in the URL: every business route stands under `/api/v<N>`, closed by default."""
+"""The version is in the URL: every business route stands under `/api/v<N>`, closed by default.
 
+A module's `routes.py` is its part of v1, its `routes_v2.py` what differs in v2: a version serves
+what the one before it serves, but for the routes that it has of its own.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
+from starlette.datastructures import MutableHeaders
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .dependencies import authorize, negotiate
+from .deprecation import Deprecation, link
+from .errors import Problem
 from .framework import documented
 
 # What any operation can answer, besides what it does.
@@ -20,24 +35,135 @@ _EVERYWHERE = documented(
     "internal-error",
     "database-unavailable",
 )
+_VERSION = re.compile(r"/api/(v[1-9][0-9]*)(?=/|$)")
+_FILE = re.compile(r"routes(?:_v([1-9][0-9]*))?")
+_EXTENSION = "x-deprecation"
 
 
-def router(modules: ModuleType) -> APIRouter:
-    """All routes of `modules`: the `router` of each package's `routes.py`, under `/api/v1`."""
-    v1 = APIRouter(prefix="/api/v1", dependencies=[Depends(negotiate)], responses=_EVERYWHERE)
-    for name in _packages(modules, "routes"):
-        routes = import_module(f"{modules.__name__}.{name}.routes")
-        v1.include_router(routes.router, dependencies=[Depends(authorize(name))])
-    return v1
+def router(modules: ModuleType, *, deprecated: Collection[str] = ()) -> APIRouter:
+    """All routes of `modules`, under `/api/v1` and the versions after it."""
+    everything = APIRouter()
+    files = _route_files(modules)
+    for number in versions(modules):
+        version = APIRouter(
+            prefix=f"/api/v{number}",
+            dependencies=[Depends(negotiate)],
+            responses=_EVERYWHERE,
+            deprecated=f"v{number}" in deprecated or None,
+        )
+        for name, numbers in files.items():
+            own = [f"{modules.__name__}.{name}.{_file(n)}" for n in numbers if n <= number]
+            merged = APIRouter(routes=list(_merged(own)))
+            version.include_router(merged, dependencies=[Depends(authorize(name))])
+        everything.include_router(version)
+    return everything
+
+
+def versions(modules: ModuleType) -> list[int]:
+    """The versions that are served, the oldest first."""
+    return sorted({1}.union(*_route_files(modules).values()))
+
+
+def deprecated(since: date, sunset: date | None = None, successor: str = "") -> dict[str, Any]:
+    """`openapi_extra=` of a route that is going away; see `Deprecation`.
+
+    Without `successor`, a URL, it is the same path of the next version, where there is one.
+    """
+    going = Deprecation(since=since, sunset=sunset, successor=successor or None)
+    return {"deprecated": True, _EXTENSION: going.model_dump(mode="json", exclude_none=True)}
+
+
+class VersionMiddleware:
+    """Pure ASGI: says on every answer that a version or route is deprecated, 410 if it is retired.
+
+    Whoever counts or logs requests finds the version (`v1`) in `scope["state"]["api_version"]`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        served: Collection[int],
+        deprecated: Mapping[str, Deprecation],
+        retired: Collection[str],
+    ) -> None:
+        self._app = app
+        self._served = served
+        self._deprecated = deprecated
+        self._retired = retired
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = _VERSION.match(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        version = found[1]
+        scope.setdefault("state", {})["api_version"] = version
+        successor = self._successor(version, scope["path"][found.end() :])
+        if version in self._retired:
+            problem = Problem("version-retired", headers=link(successor))
+            await problem.response()(scope, receive, send)
+            return
+
+        async def announce(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                going = self._deprecated.get(version) or _of_route(scope)
+                if going is not None:
+                    headers = MutableHeaders(scope=message)
+                    for name, value in going.headers(successor).items():
+                        headers.append(name, value)
+            await send(message)
+
+        await self._app(scope, receive, announce)
+
+    def _successor(self, version: str, rest: str) -> str | None:
+        following = int(version[1:]) + 1
+        return f"/api/v{following}{quote(rest)}" if following in self._served else None
 
 
 def import_models(modules: ModuleType) -> None:
     """Import each module's `models.py`, so that its tables are registered."""
-    for name in _packages(modules, "models"):
-        import_module(f"{modules.__name__}.{name}.models")
+    for name in _packages(modules):
+        if find_spec(f"{modules.__name__}.{name}.models"):
+            import_module(f"{modules.__name__}.{name}.models")
 
 
-def _packages(modules: ModuleType, file: str) -> list[str]:
-    """The packages that have such a file: one may serve no routes, or keep no table."""
-    names = sorted(found.name for found in iter_modules(modules.__path__) if found.ispkg)
-    return [name for name in names if find_spec(f"{modules.__name__}.{name}.{file}")]
+def _of_route(scope: Scope) -> Deprecation | None:
+    """What the route that was found says of itself."""
+    extra = getattr(scope.get("route"), "openapi_extra", None) or {}
+    return Deprecation.model_validate(extra[_EXTENSION]) if _EXTENSION in extra else None
+
+
+def _merged(files: list[str]) -> Iterator[BaseRoute]:
+    """The routes of a module's files, the newest first, without those that a newer one has too."""
+    taken: set[tuple[str, str]] = set()
+    for file in reversed(files):
+        own: set[tuple[str, str]] = set()
+        for route in import_module(file).router.routes:
+            if isinstance(route, APIRoute):
+                path = re.sub(r"{[^}]*}", "{}", route.path)
+                served = {(method, path) for method in route.methods or ()}
+                own |= served
+                if served & taken:
+                    continue
+            yield route
+        taken |= own
+
+
+def _route_files(modules: ModuleType) -> dict[str, list[int]]:
+    """The versions that each package has routes of its own for; one may serve none."""
+    found: dict[str, list[int]] = {}
+    for name in _packages(modules):
+        files = iter_modules(import_module(f"{modules.__name__}.{name}").__path__)
+        matches = filter(None, (_FILE.fullmatch(file.name) for file in files))
+        if numbers := sorted(int(match[1] or 1) for match in matches):
+            found[name] = numbers
+    return found
+
+
+def _file(number: int) -> str:
+    return "routes" if number == 1 else f"routes_v{number}"
+
+
+def _packages(modules: ModuleType) -> list[str]:
+    return sorted(found.name for found in iter_modules(modules.__path__) if found.ispkg)
