@@ -8,48 +8,36 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
+from .cases import lay_over, run_cases
 from .machine import run
 from .rendering import Service
 
 HERE = Path(__file__).parent
 CASES = HERE / "contracts"
-# Here pytest must not take them for this repository's.
-NAMES = {"fixtures.py": "conftest.py"} | {
-    f"{name}.py": f"test_{name}.py" for name in ("hostile", "versions")
-}
 FUZZ_SECONDS = 10  # `make bench only=fuzz` takes ten minutes
 
 
 @pytest.fixture(scope="module")
-def promising(rendered: Callable[..., Service], env: Mapping[str, str]) -> Iterator[Path]:
+def promising(installed: Callable[..., Service], env: Mapping[str, str]) -> Service:
     """The default service, installed, with its contract."""
-    # Not in the folder of temporary folders, which is closed to the user that PostgreSQL runs as.
-    with TemporaryDirectory(prefix="services-") as home:
-        folder = Path(home) / "orders"
-        shutil.copytree(rendered().folder, folder)
-        Path(home).chmod(0o755)
-        run("uv", "lock", "--quiet", cwd=folder, env=env)
-        run("uv", "sync", "--frozen", "--quiet", cwd=folder, env=env)
-        run("make", "--silent", "contract", "accept=1", cwd=folder, env=env)
-        yield folder
+    service = installed()
+    run("make", "--silent", "contract", "accept=1", cwd=service.folder, env=env)
+    return service
 
 
 @pytest.fixture
-def copied(promising: Path, env: Mapping[str, str]) -> Iterator[Path]:
-    """The same, free to be changed."""
-    kept = promising.with_name("kept")
-    shutil.copytree(promising / "src", kept)
-    contract = (promising / "openapi" / "v1.json").read_text()
+def copied(promising: Service) -> Iterator[Service]:
+    """The same, free to be changed: it is whole again afterwards."""
+    kept = promising.folder.with_name("kept")
+    for part in ("src", "openapi"):
+        shutil.copytree(promising.folder / part, kept / part)
     yield promising
-    shutil.rmtree(promising / "src")
-    shutil.move(kept, promising / "src")
-    shutil.rmtree(promising / "openapi")
-    (promising / "openapi").mkdir()
-    (promising / "openapi" / "v1.json").write_text(contract)
+    for part in ("src", "openapi"):
+        shutil.rmtree(promising.folder / part)
+        shutil.move(kept / part, promising.folder / part)
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -58,11 +46,11 @@ def replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def contract(folder: Path, env: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+def contract(service: Service, env: Mapping[str, str], *arguments: str) -> tuple[int, str]:
     """How `make contract` ends, and what it says."""
     done = subprocess.run(
         ["make", "--silent", "contract", *arguments],
-        cwd=folder,
+        cwd=service.folder,
         env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -72,10 +60,12 @@ def contract(folder: Path, env: Mapping[str, str], *arguments: str) -> tuple[int
     return done.returncode, done.stdout
 
 
-def test_what_would_break_clients_is_refused_in_words(copied: Path, env: Mapping[str, str]) -> None:
+def test_what_would_break_clients_is_refused_in_words(
+    copied: Service, env: Mapping[str, str]
+) -> None:
     """Accepted or not: what is promised stays as it is."""
-    before = (copied / "openapi" / "v1.json").read_bytes()
-    payments = copied / "src" / "orders" / "modules" / "payments"
+    before = (copied.folder / "openapi" / "v1.json").read_bytes()
+    payments = copied.folder / "src" / "orders" / "modules" / "payments"
     replace(payments / "schemas.py", "    currency: Currency\n    created_at", "    created_at")
     replace(
         payments / "schemas.py",
@@ -97,11 +87,11 @@ def test_what_would_break_clients_is_refused_in_words(copied: Path, env: Mapping
             "serve the change in the next version, from a routes_v2.py",
         ):
             assert sentence in said
-        assert (copied / "openapi" / "v1.json").read_bytes() == before
+        assert (copied.folder / "openapi" / "v1.json").read_bytes() == before
 
 
-def test_what_is_added_wants_one_command(copied: Path, env: Mapping[str, str]) -> None:
-    payments = copied / "src" / "orders" / "modules" / "payments"
+def test_what_is_added_wants_one_command(copied: Service, env: Mapping[str, str]) -> None:
+    payments = copied.folder / "src" / "orders" / "modules" / "payments"
     replace(
         payments / "schemas.py", "    created_at", "    memo: str | None = None\n    created_at"
     )
@@ -122,30 +112,24 @@ def test_what_is_added_wants_one_command(copied: Path, env: Mapping[str, str]) -
     assert contract(copied, env) == (0, "")
 
 
-def test_a_contract_that_is_lost_is_missed(copied: Path, env: Mapping[str, str]) -> None:
+def test_a_contract_that_is_lost_is_missed(copied: Service, env: Mapping[str, str]) -> None:
     """A gate that was taken away must not stand open."""
-    (copied / "openapi" / "v1.json").unlink()
+    (copied.folder / "openapi" / "v1.json").unlink()
     code, said = contract(copied, env)
     assert code == 2
     assert "v1 is not frozen" in said
 
 
 def test_versions_live_side_by_side_and_the_hostile_get_nothing(
-    copied: Path, env: Mapping[str, str]
+    copied: Service, env: Mapping[str, str]
 ) -> None:
-    inside = copied / "tests" / "contracts"
-    inside.mkdir()
-    (inside / "__init__.py").touch()
-    for file in CASES.glob("*.py"):
-        shutil.copy(file, inside / NAMES[file.name])
-    for module in ("parcels", "letters"):
-        shutil.copytree(CASES / module, copied / "src" / "orders" / "modules" / module)
-    run(".venv/bin/python", "-m", "pytest", "--quiet", "tests/contracts", cwd=copied, env=env)
+    lay_over(copied, "contracts")
+    run_cases(copied, "contracts", env)
 
 
-def test_schemathesis_finds_nothing(promising: Path, env: Mapping[str, str]) -> None:
-    shutil.copytree(HERE / "fuzz", promising / "tests" / "fuzz")
+def test_schemathesis_finds_nothing(promising: Service, env: Mapping[str, str]) -> None:
+    shutil.copytree(HERE / "fuzz", promising.folder / "tests" / "fuzz")
     siege = ["-m", "tests.fuzz.siege", str(FUZZ_SECONDS)]
-    said = run(".venv/bin/python", *siege, cwd=promising, env=env)
+    said = run(".venv/bin/python", *siege, cwd=promising.folder, env=env)
     assert "Tested: 6" in said
     assert re.search(r"\d+ generated, \d+ passed", said)
