@@ -296,11 +296,10 @@ def test_nothing_is_opened_before_the_first_call(http_client: Clients) -> None:
 def test_attempts_are_counted_by_host_and_outcome(http_client: Clients) -> None:
     http = http_client(total=0.5)
     run(http, drops, answers(503), answers(), method="PUT")
-    assert http.attempts.count == {
-        ("127.0.0.1", "ReadError"): 1,
-        ("127.0.0.1", "5xx"): 1,
-        ("127.0.0.1", "2xx"): 1,
-    }
+    hosts, outcomes = zip(*http.attempts.count.elements(), strict=True)
+    assert hosts == ("127.0.0.1",) * 3
+    # A dropped connection is the one or the other, as the system tells it.
+    assert {"5xx", "2xx"} < set(outcomes) < {"5xx", "2xx", "ReadError", "RemoteProtocolError"}
     assert 0 < http.attempts.seconds["127.0.0.1"] < 0.5
 
 
