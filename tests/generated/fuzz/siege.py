@@ -1,4 +1,4 @@
-"""Serve this service to two callers, and let schemathesis try it: `python -m tests.fuzz.siege 600`.
+"""Serve this service to two callers, and let schemathesis try it, with the options that are given.
 
 Exits as schemathesis does: 0 where every check of every answer passed.
 """
@@ -28,7 +28,10 @@ PYTHON = [sys.executable, "-m"]
 def install() -> None:
     """Install what is pinned into an environment of its own: the service needs none of it."""
     pins = ["--require-hashes", "--python", TOOLS, HERE / "requirements.txt"]
-    for arguments in (["venv", "--python", sys.executable, TOOLS], ["pip", "sync", *pins]):
+    for arguments in (
+        ["venv", "--clear", "--python", sys.executable, TOOLS],
+        ["pip", "sync", *pins],
+    ):
         subprocess.run([*PYTHON, "uv", "--quiet", *arguments], check=True)
 
 
@@ -64,7 +67,7 @@ def served() -> "Iterator[str]":
 
 
 def main() -> int:
-    """Try it for as many seconds as asked for."""
+    """Try it."""
     install()
     with temporary_database() as url, TemporaryDirectory() as scratch:
         os.environ |= {"DATABASE_URL": url, "ENVIRONMENT": "development"}
@@ -78,8 +81,8 @@ def main() -> int:
         }
         with served() as address:
             command = [TOOLS / "bin" / "st", f"--config-file={HERE}/schemathesis.toml", "run"]
-            options = ["--checks=all", f"--max-time={sys.argv[1]}", "--no-color"]
-            options += ["--generation-database=none", f"{address}/openapi.json"]
+            options = ["--checks=all", "--no-color", "--generation-database=none", *sys.argv[1:]]
+            options += [f"{address}/openapi.json"]
             return subprocess.run([*command, *options], env=environment, check=False).returncode
 
 

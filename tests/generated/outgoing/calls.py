@@ -294,13 +294,13 @@ def test_nothing_is_opened_before_the_first_call(http_client: Clients) -> None:
 
 
 def test_attempts_are_counted_by_host_and_outcome(http_client: Clients) -> None:
-    http = http_client(total=0.5)
+    http = http_client()
     run(http, drops, answers(503), answers(), method="PUT")
     hosts, outcomes = zip(*http.attempts.count.elements(), strict=True)
     assert hosts == ("127.0.0.1",) * 3
     # A dropped connection is the one or the other, as the system tells it.
     assert {"5xx", "2xx"} < set(outcomes) < {"5xx", "2xx", "ReadError", "RemoteProtocolError"}
-    assert 0 < http.attempts.seconds["127.0.0.1"] < 0.5
+    assert 0 < http.attempts.seconds["127.0.0.1"] < 10
 
 
 def test_attempts_that_end_otherwise_are_counted_too(
