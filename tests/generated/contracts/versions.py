@@ -180,7 +180,17 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     assert settings.api_deprecated == ENDING
     assert settings.api_retired == ("v1", "v2")
-    for wrong in ('{"v1": {}}', '{"v1": {"since": "2026-02-01", "sunset": "2026-01-31"}}'):
+    monkeypatch.setenv("API_RETIRED", "")
+    assert Settings().api_retired == ()
+    monkeypatch.setenv("API_RETIRED", "1")  # it would end nothing, and nobody would know
+    with pytest.raises(ValidationError):
+        Settings()
+    monkeypatch.delenv("API_RETIRED")
+    for wrong in (
+        '{"v1": {}}',
+        '{"1": {"since": "2026-01-31"}}',
+        '{"v1": {"since": "2026-02-01", "sunset": "2026-01-31"}}',
+    ):
         monkeypatch.setenv("API_DEPRECATED", wrong)
         with pytest.raises(ValidationError):
             Settings()
