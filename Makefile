@@ -37,6 +37,8 @@ bench: $(READY) ## Measure against rivals, side by side; only=new picks one
 lock: $(READY) ## Pin requirements.in, with hashes, to what is newest
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-emit-index-url pyproject.toml requirements.in --output-file requirements.txt
+	@cd tests/generated/fuzz && ../../../.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes \
+		--python-version 3.11 --no-header --no-emit-index-url requirements.in --output-file requirements.txt
 
 $(READY): requirements.txt pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

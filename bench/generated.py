@@ -23,7 +23,7 @@ def run_inside(script: str) -> bool:
 
     BENCH_SERVICE names an installed service to measure instead of a new one; it keeps its rows.
     """
-    with _service() as service:
+    with installed() as service:
         python = service / ".venv" / "bin" / "python"
         env = os.environ | {"PYTHONPATH": str(CHECKOUT)}
         command = [str(python), "-m", f"bench.inside.{script}"]
@@ -31,7 +31,8 @@ def run_inside(script: str) -> bool:
 
 
 @contextmanager
-def _service() -> Iterator[Path]:
+def installed() -> Iterator[Path]:
+    """The folder of a service to measure in."""
     if chosen := os.environ.get("BENCH_SERVICE"):
         yield Path(chosen).resolve()
         return

@@ -12,8 +12,8 @@ from .rendering import Service
 # What a person who fills in a form by hand leaves behind.
 PLACEHOLDERS = r"\b(TODO|TBD|FIXME|XXX|CHANGE_?ME|lorem ipsum)\b|example\.(com|org)|<your\b|\.\.\.$"
 
-# They are there once the service is installed, or runs.
-MADE_LATER = {".postgres/", "openapi/", "openapi/v1.json", "uv.lock"}
+# They are there once the service is installed, runs, or has a second version.
+MADE_LATER = {".postgres/", "openapi/", "openapi/v1.json", "routes_v2.py", "uv.lock"}
 
 
 def tokens(text: str) -> Iterator[Token]:

@@ -75,7 +75,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The waiting times of production, shortened; their order is kept."""
     monkeypatch.setattr(oidc, "FETCH_TIMEOUT", 2.0)
     monkeypatch.setattr(oidc, "FETCH_INTERVAL", 1.0)
-    monkeypatch.setattr(httpx2, "create_ssl_context", lambda: TRUST)
+    monkeypatch.setattr("httpx2._transports.default.create_ssl_context", lambda **_: TRUST)
 
 
 @pytest.fixture

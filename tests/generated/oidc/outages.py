@@ -7,12 +7,15 @@ from uuid import uuid4
 
 import pytest
 from orders.kit import oidc
+from orders.kit.http_client import ATTEMPTS, HttpClient
 from orders.kit.oidc import OidcSettings, ProviderKeys
-from orders.kit.settings import UnsafeSettings
-from pydantic import ValidationError
+from orders.kit.settings import KitSettings, UnsafeSettings
+from pydantic import SecretStr, ValidationError
 
 from .conftest import URL, Caller, Start
 from .provider import EC, RSA, Provider, public
+
+NOWHERE = SecretStr("postgresql://nobody@localhost/nothing")
 
 
 def test_keys_are_fetched_once(api: Caller, provider: Provider) -> None:
@@ -77,7 +80,6 @@ def test_known_keys_serve_while_the_provider_does_not(
     provider.mode = mode
     monkeypatch.setattr(oidc, "KEYS_FRESH", 0.0)
     monkeypatch.setattr(oidc, "FETCH_TIMEOUT", 30.0)
-    monkeypatch.setattr(oidc, "TIMEOUTS", 30.0)
     time.sleep(1.1)
     began = time.monotonic()
     for _ in range(15):
@@ -149,7 +151,6 @@ def test_others_are_served_while_the_provider_hangs(
     headers = new_caller()  # type: ignore[operator]
     provider.mode = mode
     monkeypatch.setattr(oidc, "FETCH_TIMEOUT", 30.0)
-    monkeypatch.setattr(oidc, "TIMEOUTS", 30.0)
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(api.get, provider.token()) for _ in range(8)]
         while not provider.asked:
@@ -160,18 +161,20 @@ def test_others_are_served_while_the_provider_hangs(
         assert not any(waiter.done() for waiter in waiting)
         provider.released.set()
         assert {waiter.result() for waiter in waiting} == {503}
-    assert provider.fetches() == 1
+    assert provider.fetches() <= ATTEMPTS  # of one fetch
 
 
 def test_one_who_stops_waiting_takes_the_keys_from_nobody(provider: Provider) -> None:
     """A client that hangs up cancels its request, and not the fetch that others wait for."""
 
     async def ask() -> tuple[object, object]:
-        keys = ProviderKeys(OidcSettings(issuer=provider.issuer, audience="orders"))
-        first, second = (asyncio.ensure_future(keys.find("rsa", "RS256")) for _ in range(2))
-        await asyncio.sleep(0)
-        first.cancel()
-        return first, await second
+        settings = OidcSettings(issuer=provider.issuer, audience="orders")
+        async with HttpClient(KitSettings(database_url=NOWHERE)) as http:
+            keys = ProviderKeys(http, settings)
+            first, second = (asyncio.ensure_future(keys.find("rsa", "RS256")) for _ in range(2))
+            await asyncio.sleep(0)
+            first.cancel()
+            return first, await second
 
     first, found = asyncio.run(ask())
     assert isinstance(first, asyncio.Future)

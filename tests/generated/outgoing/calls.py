@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from orders.kit import http_client as kit
 from orders.kit.http_client import HttpClient, within
+from orders.kit.request_id import request_id
 
 from .provider import Way, after, answers, drips, drops, floods, hangs, provider, says
 
@@ -290,3 +291,50 @@ def test_nothing_is_opened_before_the_first_call(http_client: Clients) -> None:
     assert "_network" not in vars(transport)
     asyncio.run(http.aclose())
     assert "_network" not in vars(transport)
+
+
+def test_attempts_are_counted_by_host_and_outcome(http_client: Clients) -> None:
+    http = http_client()
+    run(http, drops, answers(503), answers(), method="PUT")
+    hosts, outcomes = zip(*http.attempts.count.elements(), strict=True)
+    assert hosts == ("127.0.0.1",) * 3
+    # A dropped connection is the one or the other, as the system tells it.
+    assert {"5xx", "2xx"} < set(outcomes) < {"5xx", "2xx", "ReadError", "RemoteProtocolError"}
+    assert 0 < http.attempts.seconds["127.0.0.1"] < 10
+
+
+def test_attempts_that_end_otherwise_are_counted_too(
+    http_client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit, "HOSTS", 1)
+
+    async def main() -> None:
+        async with provider(hangs) as other, http_client(total=0.2) as http:
+            await timed(http.get(other.url))
+            call = asyncio.create_task(http.get(other.url))
+            await asyncio.sleep(0.05)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            for _ in range(6):
+                await timed(http.post(other.url.replace("127.0.0.1", "localhost")))
+            assert http.attempts.count["127.0.0.1", "ReadTimeout"] == 1
+            assert http.attempts.count["127.0.0.1", "cancelled"] == 1
+            # A host too many, whose circuit opens after five.
+            assert http.attempts.count["others", "CircuitOpen"] == 1
+            assert http.attempts.seconds.keys() == {"127.0.0.1", "others"}
+
+    asyncio.run(main())
+
+
+def test_a_request_id_of_the_caller_s_own_is_kept(http_client: Clients) -> None:
+    async def main() -> None:
+        async with provider(answers()) as other, http_client() as http:
+            token = request_id.set("of-the-request")
+            await http.get(other.url)
+            await http.get(other.url, headers={"X-Request-ID": "mine"})
+            request_id.reset(token)
+            await http.get(other.url)
+        sent = [call.headers.get("x-request-id") for call in other.calls]
+        assert sent == ["of-the-request", "mine", None]
+
+    asyncio.run(main())

@@ -1,7 +1,8 @@
 """Outgoing HTTP: the only file that makes a client, so that every call to another service ends.
 
 Each call has time-outs and, its retries included, a deadline. It is repeated only where twice is
-once: GET, HEAD, OPTIONS, PUT, DELETE, and whatever carries an `Idempotency-Key`.
+once: GET, HEAD, OPTIONS, PUT, DELETE, and whatever carries an `Idempotency-Key`. It carries the
+`X-Request-ID` of the request that makes it.
 
 All callers share the client, so it keeps no cookies. Bodies are read whole, MAX_BYTES at most.
 Redirects are followed on demand only; proxies and passwords of the environment are not used.

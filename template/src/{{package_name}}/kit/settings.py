@@ -10,6 +10,8 @@ from sqlalchemy.exc import ArgumentError
 
 from .deprecation import Deprecation
 
+Version = Annotated[str, Field(pattern="^v[1-9][0-9]*$")]
+
 
 class UnsafeSettings(ValueError):
     """The service refuses to start: a setting is not fit for production."""
@@ -64,12 +66,6 @@ class KitSettings(BaseSettings):
     http_request_seconds: float = Field(
         default=30, gt=0, le=50, description="outgoing: all calls that one request makes"
     )
-    api_deprecated: Mapping[str, Deprecation] = Field(
-        default={}, description='JSON: {"v1": {"since": "2030-01-31", "sunset": "2030-07-31"}}'
-    )
-    api_retired: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="versions that answer 410, comma-separated: v1"
-    )
     rate_limit_enabled: bool = Field(default=True, description="off: nobody is limited")
     rate_limit_store: SecretStr = Field(
         default=SecretStr("postgres"), description="where callers' limits are kept"
@@ -80,6 +76,12 @@ class KitSettings(BaseSettings):
     )
     forwarded_allow_ips: str = Field(
         default="127.0.0.1", description="proxies that uvicorn believes, comma-separated"
+    )
+    api_deprecated: Mapping[Version, Deprecation] = Field(
+        default={}, description='JSON: {"v1": {"since": "2030-01-31", "sunset": "2030-07-31"}}'
+    )
+    api_retired: Annotated[tuple[Version, ...], NoDecode] = Field(
+        default=(), description="versions that answer 410, comma-separated: v1"
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="a larger body is a 413")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -106,7 +108,9 @@ class KitSettings(BaseSettings):
     @field_validator("cors_origins", "api_retired", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
 
     @property
     def owner_url(self) -> str:

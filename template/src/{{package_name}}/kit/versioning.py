@@ -62,7 +62,7 @@ def router(modules: ModuleType, *, deprecated: Collection[str] = ()) -> APIRoute
 
 def versions(modules: ModuleType) -> list[int]:
     """The versions that are served, the oldest first."""
-    return sorted({1}.union(*_route_files(modules).values()))
+    return sorted(set[int]().union(*_route_files(modules).values()))
 
 
 def deprecated(since: date, sunset: date | None = None, successor: str = "") -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Letters, which v1 never knew."""

@@ -1,0 +1,1 @@
+"""Parcels, which v2 tells about in another way."""
