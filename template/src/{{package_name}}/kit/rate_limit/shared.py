@@ -18,16 +18,24 @@ BUDGET = 0.05
 OPEN_SECONDS = 2.0
 LEFT_ALONE_SECONDS = 5.0
 
+# What a store is tried with: all that a request needs has to work, for each connection.
+PROBE = RateLimitPolicy("probe", 1_000_000, seconds=1)
+
 # A timer that comes later than this by itself says that the process is busy, not the store slow.
 _BUSY = 0.01
 _LONGEST = 1.0
 
 
 class Store(Protocol):
-    """Where buckets are kept."""
+    """Where buckets are kept, and how many requests at a time it is asked about."""
+
+    connections: int
 
     async def open(self) -> None:
-        """Connect, anew if need be."""
+        """Connect, anew if need be, and try each connection with `PROBE`.
+
+        It makes all the connections that there may be: later, one would cost a request its budget.
+        """
 
     async def take(self, policy: RateLimitPolicy, key: str, cost: int, /) -> tuple[bool, float]:
         """Take `cost` out of a bucket, in one atomic step and by the store's own clock.
@@ -50,6 +58,7 @@ class SharedStore:
         self._store = store
         self._processes = processes
         self._own = MemoryStore()
+        self._turns = asyncio.Semaphore(store.connections)
         self._recovery: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -65,20 +74,29 @@ class SharedStore:
         Raises `StoreDown` where nothing may stand in for it.
         """
         if self._recovery is None:
-            try:
-                async with asyncio.timeout(None) as timeout:
-                    patience = _Patience(timeout)
-                    try:
-                        allowed, ahead = await self._store.take(policy, key, cost)
-                    finally:
-                        patience.end()
-            except Exception as error:
-                self._leave_alone(error)
-            else:
-                return policy.decide(cost, allowed, ahead), True
+            async with self._turns:
+                decision = await self._ask(policy, key, cost)
+            if decision is not None:
+                return decision, True
         if policy.fail_closed:
             raise StoreDown
         return self._own.take(policy.divided(self._processes), key, cost), False
+
+    async def _ask(self, policy: RateLimitPolicy, key: str, cost: int) -> Decision | None:
+        """What the store decides; None if it does not, or has failed while others were asking."""
+        if self._recovery is not None:
+            return None
+        try:
+            async with asyncio.timeout(None) as timeout:
+                patience = _Patience(timeout)
+                try:
+                    allowed, ahead = await self._store.take(policy, key, cost)
+                finally:
+                    patience.end()
+        except Exception as error:
+            self._leave_alone(error)
+            return None
+        return policy.decide(cost, allowed, ahead)
 
     async def close(self) -> None:
         """Disconnect."""
