@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bench import make_new, new, pages, public_ids
+from bench import limits, make_new, new, pages, public_ids
 
 BENCHMARKS = {
     "new": new.run,
     "make-new": make_new.run,
+    "limits": limits.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
 }

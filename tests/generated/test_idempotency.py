@@ -57,4 +57,6 @@ def charging(
 
 
 def test_every_case_of_idempotency(charging: Path, env: Mapping[str, str]) -> None:
+    # Crowds call as one caller, and round trips are counted: `limits/` has what both do together.
+    env = {**env, "RATE_LIMIT_ENABLED": "false"}
     run(".venv/bin/python", "-m", "pytest", "--quiet", "tests/idempotency", cwd=charging, env=env)

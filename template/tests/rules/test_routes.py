@@ -111,7 +111,7 @@ def test_every_change_names_the_version_that_was_read(operations: list[Operation
         for operation in operations
         if operation.method == "PATCH" and "If-Match" not in operation.parameters
     ]
-    refuse(broken, "take Precondition (kit/dependencies.py): who overwrites a change must have seen it")
+    refuse(broken, "take Precondition (kit/dependencies.py): who changes it has read it")
 
 
 def _expected(operation: Operation) -> set[int]:

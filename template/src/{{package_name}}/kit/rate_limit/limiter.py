@@ -116,7 +116,7 @@ class RateLimiter:
         if wait <= 0:
             self._refused.pop(mark)
             return
-        self._refuse(scope, decision._replace(wait=wait))
+        self._refuse(scope, decision._replace(ahead=decision.ahead - decision.wait + wait))
 
     def _refuse(self, scope: Scope, decision: Decision) -> None:
         self.outcomes[decision.policy.name, REFUSED] += 1

@@ -96,7 +96,7 @@ class SharedStore:
         except Exception as error:
             self._leave_alone(error)
             return None
-        return policy.decide(cost, allowed, ahead)
+        return Decision(policy, cost, allowed, ahead)
 
     async def close(self) -> None:
         """Disconnect."""
