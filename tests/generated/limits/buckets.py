@@ -8,6 +8,9 @@ import pytest
 from orders.kit.rate_limit import policy as policy_module
 from orders.kit.rate_limit.memory import MemoryStore
 from orders.kit.rate_limit.policy import RateLimitPolicy
+from orders.kit.rate_limit.postgres import PostgresStore
+from orders.settings import Settings
+from pydantic import SecretStr
 from tests.limits.conftest import Sql, Take
 
 pytestmark = pytest.mark.anyio
@@ -127,6 +130,19 @@ async def test_a_servers_clock_that_was_set_back_locks_nobody_out(
     refused = await take(HOURLY, key)
     assert (refused.allowed, refused.remaining) == (False, 0)
     assert refused.wait < 73
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+async def test_the_isolation_of_the_application_is_not_that_of_its_limits(
+    isolation: str, database_url: str, key: str
+) -> None:
+    url = f"{database_url}&default_transaction_isolation={isolation.replace(' ', '%20')}"
+    store = PostgresStore(Settings(database_url=SecretStr(url)), "orders")
+    await store.open()
+    for _ in range(20):
+        both = await asyncio.gather(*(store.take(HOURLY, key, 1) for _ in range(2)))
+        assert [allowed for allowed, _ in both] == [True, True]
+    await store.close()
 
 
 # Memory alone.

@@ -25,6 +25,7 @@ from starlette.testclient import TestClient
 
 Start = Callable[..., AbstractContextManager[TestClient]]
 Take = Callable[..., Awaitable[Decision]]
+PATIENT = 1.0  # seconds for a store, where an answer counts: these machines are busy with more
 URL = "/api/v1/gauges"
 
 
@@ -66,7 +67,8 @@ def application(database_url: str, redis: None) -> Start:
 
     @contextmanager
     def start(address: str = "testclient", **settings: Any) -> Iterator[TestClient]:
-        given = {"database_url": SecretStr(database_url), "environment": "development"} | settings
+        given = {"database_url": SecretStr(database_url), "environment": "development"}
+        given |= {"rate_limit_store_seconds": PATIENT} | settings
         app = create_app(Settings(**given))
         with TestClient(app, raise_server_exceptions=False, client=(address, 1)) as client:
             yield client
@@ -151,7 +153,7 @@ def named(database_url: str, redis: None) -> Callable[[str], SecretStr]:
 @pytest.fixture
 async def take(store: str, named: Callable[[str], SecretStr]) -> AsyncIterator[Take]:
     """Takes out of buckets; the store itself has to decide."""
-    settings = Settings(rate_limit_store=named(store))
+    settings = Settings(rate_limit_store=named(store), rate_limit_store_seconds=PATIENT)
     if store == "memory":
         memory = MemoryStore()
 
@@ -162,7 +164,7 @@ async def take(store: str, named: Callable[[str], SecretStr]) -> AsyncIterator[T
         return
     kept = shared_store(settings, "orders")
     assert kept is not None
-    behind = SharedStore(kept, 1)
+    behind = SharedStore(kept, budget=PATIENT, processes=1)
     await behind.open()
 
     async def from_store(policy: RateLimitPolicy, key: str, cost: int = 1) -> Decision:

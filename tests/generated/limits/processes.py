@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 from orders.settings import Settings
 from tests.idempotency.serving import Server, serving
-from tests.limits.conftest import URL, Start
+from tests.limits.conftest import PATIENT, URL, Start
 
 # What FORWARDED_ALLOW_IPS names: the proxy that the tests stand behind, or another one.
 TRUSTING, SUSPICIOUS = "127.0.0.1,10.0.0.0/8", "10.0.0.5"
@@ -23,6 +23,7 @@ def two_workers(database_url: str, store: str, proxies: str) -> Iterator[Server]
         "FORWARDED_ALLOW_IPS": proxies,
         "RATE_LIMIT_ADDRESS": "600",
         "RATE_LIMIT_STORE": store,
+        "RATE_LIMIT_STORE_SECONDS": str(PATIENT),
         "WEB_CONCURRENCY": "2",
     }
     with serving(environment, factory="orders.main:create_app") as server:

@@ -43,7 +43,11 @@ class RateLimiter:
         self._refused: dict[int, tuple[float, Decision]] = {}
         self._warned = -inf
         if self.enabled and (store := shared_store(settings, service)):
-            self._shared = SharedStore(store, settings.processes)
+            self._shared = SharedStore(
+                store,
+                budget=settings.rate_limit_store_seconds,
+                processes=settings.processes,
+            )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

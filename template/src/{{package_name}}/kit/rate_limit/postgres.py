@@ -5,6 +5,7 @@ connections are nobody else's: in a request's transaction a rollback would give 
 """
 
 import asyncio
+from math import ceil
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..audit import Base
 from ..settings import KitSettings
 from .policy import RateLimitPolicy
-from .shared import BUDGET, OPEN_SECONDS, PROBE
+from .shared import OPEN_SECONDS, PROBE
 
 CONNECTIONS = 2
 
@@ -55,7 +56,12 @@ class PostgresStore:
     def __init__(self, settings: KitSettings, service: str) -> None:
         self._url = settings.database_url.get_secret_value()
         self._pooled = settings.database_pooler_connections is not None
-        self._service = service
+        self._options = {
+            "application_name": f"{service}: rate limits",
+            # Whatever the application's own is: two requests of a caller are no conflict.
+            "default_transaction_isolation": "read committed",
+            "statement_timeout": str(ceil(1000 * settings.rate_limit_store_seconds)),
+        }
         self._idle: list[asyncpg.Connection] = []
 
     async def open(self) -> None:
@@ -87,14 +93,10 @@ class PostgresStore:
         """A pooler in between takes no settings, and keeps no prepared statement."""
         if self._pooled:
             return await asyncpg.connect(self._url, timeout=OPEN_SECONDS, statement_cache_size=0)
-        options = {
-            "application_name": f"{self._service}: rate limits",
-            "statement_timeout": str(int(1000 * BUDGET)),
-        }
         # The statement is prepared once: the server's patience would be that of both round trips.
         return await asyncpg.connect(
             self._url,
             timeout=OPEN_SECONDS,
-            server_settings=options,
+            server_settings=self._options,
             max_cached_statement_lifetime=0,
         )

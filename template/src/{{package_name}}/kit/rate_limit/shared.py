@@ -14,7 +14,6 @@ from .policy import Decision, RateLimitPolicy
 
 log = logging.getLogger(__name__)
 
-BUDGET = 0.05
 OPEN_SECONDS = 2.0
 LEFT_ALONE_SECONDS = 5.0
 
@@ -22,8 +21,8 @@ LEFT_ALONE_SECONDS = 5.0
 PROBE = RateLimitPolicy("probe", 1_000_000, seconds=1)
 
 # A timer that comes later than this by itself says that the process is busy, not the store slow.
-_BUSY = 0.01
-_LONGEST = 1.0
+_BUSY_SECONDS = 0.01
+_MOST_BUDGETS = 20
 
 
 class Store(Protocol):
@@ -54,8 +53,9 @@ class StoreDown(Exception):
 class SharedStore:
     """A store behind a breaker."""
 
-    def __init__(self, store: Store, processes: int) -> None:
+    def __init__(self, store: Store, *, budget: float, processes: int) -> None:
         self._store = store
+        self._budget = budget
         self._processes = processes
         self._own = MemoryStore()
         self._turns = asyncio.Semaphore(store.connections)
@@ -88,7 +88,7 @@ class SharedStore:
             return None
         try:
             async with asyncio.timeout(None) as timeout:
-                patience = _Patience(timeout)
+                patience = _Patience(timeout, self._budget)
                 try:
                     allowed, ahead = await self._store.take(policy, key, cost)
                 finally:
@@ -127,24 +127,25 @@ class SharedStore:
 
 
 class _Patience:
-    """Ends a wait after BUDGET, not counting the time that this process was busy with others.
+    """Ends a wait after `budget` seconds, not counting the time that this process was busy with others.
 
     What answers in a millisecond may lie unread for a hundred: that is no fault of the store.
     """
 
-    def __init__(self, timeout: asyncio.Timeout) -> None:
+    def __init__(self, timeout: asyncio.Timeout, budget: float) -> None:
         self._timeout = timeout
+        self._budget = budget
         self._loop = asyncio.get_running_loop()
-        self._latest = self._loop.time() + _LONGEST
+        self._latest = self._loop.time() + _MOST_BUDGETS * budget
         self._arm()
 
     def _arm(self) -> None:
-        self._due = self._loop.time() + BUDGET
+        self._due = self._loop.time() + self._budget
         self._timer = self._loop.call_at(self._due, self._check)
 
     def _check(self) -> None:
         now = self._loop.time()
-        if self._due + _BUSY < now < self._latest:
+        if self._due + _BUSY_SECONDS < now < self._latest:
             self._arm()
         else:
             self._timeout.reschedule(now)
