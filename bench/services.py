@@ -64,8 +64,9 @@ class Service:
 
     def _inside(self, *command: str | Path) -> str:
         # One caller at full speed: what limits cost is measured by itself.
-        unlimited = ("env", "RATE_LIMIT_ENABLED=false")
-        return _run(*unlimited, self._python, "-m", "dev.postgres", *command, at=self.folder)
+        unlimited = "RATE_LIMIT_ENABLED=false"
+        postgres = (self._python, "-m", "dev.postgres")
+        return _run("env", unlimited, *postgres, *command, at=self.folder)
 
     def _copy_cases(self) -> None:
         unwanted = shutil.ignore_patterns("__pycache__")

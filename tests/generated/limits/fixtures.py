@@ -44,9 +44,9 @@ class OwnRedis:
 
     def start(self) -> None:
         where = ["--port", "0", "--unixsocket", str(self._path), "--save", ""]
-        command = [dev_redis._program(), *where, "--loglevel", "warning"]
+        command = [dev_redis.program(), *where, "--loglevel", "warning"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        dev_redis._wait(self._path, self.process)
+        dev_redis.wait(self._path, self.process)
 
     def kill(self) -> None:
         self.process.kill()

@@ -4,9 +4,8 @@ import os
 from uuid import UUID
 
 from fastapi import APIRouter
-
-from ...kit.dependencies import open_to_everybody
-from ...kit.rate_limit import RateLimitPolicy, limited_by
+from orders.kit.dependencies import open_to_everybody
+from orders.kit.rate_limit import RateLimitPolicy, limited_by
 
 router = APIRouter(prefix="/gauges")
 

@@ -49,6 +49,11 @@ class RateLimiter:
                 processes=settings.processes,
             )
 
+    @property
+    def is_degraded(self) -> bool:
+        """Whether this process limits by itself now, since the store does not answer."""
+        return self._shared is not None and self._shared.is_down
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Connected to its store."""

@@ -61,6 +61,11 @@ class SharedStore:
         self._turns = asyncio.Semaphore(store.connections)
         self._recovery: asyncio.Task[None] | None = None
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the store is left alone now."""
+        return self._recovery is not None
+
     async def open(self) -> None:
         """Connect; a service whose store is down starts all the same."""
         try:
@@ -73,7 +78,7 @@ class SharedStore:
 
         Raises `StoreDown` where nothing may stand in for it.
         """
-        if self._recovery is None:
+        if not self.is_down:
             async with self._turns:
                 decision = await self._ask(policy, key, cost)
             if decision is not None:
@@ -84,7 +89,7 @@ class SharedStore:
 
     async def _ask(self, policy: RateLimitPolicy, key: str, cost: int) -> Decision | None:
         """What the store decides; None if it does not, or has failed while others were asking."""
-        if self._recovery is not None:
+        if self.is_down:
             return None
         try:
             async with asyncio.timeout(None) as timeout:
@@ -127,7 +132,7 @@ class SharedStore:
 
 
 class _Patience:
-    """Ends a wait after `budget` seconds, not counting the time that this process was busy with others.
+    """Ends a wait after `budget` seconds, in which this process was not busy with others.
 
     What answers in a millisecond may lie unread for a hundred: that is no fault of the store.
     """
