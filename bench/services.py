@@ -54,7 +54,7 @@ class Service:
         _run(*export, "--no-hashes", "--output-file", wanted, at=self.folder)
         _run(find_uv_bin(), "venv", "--quiet", folder, at=self.folder)
         python = folder / "bin" / "python"
-        install = [find_uv_bin(), "pip", "install", "--quiet", "--python", python]
+        install: list[str | Path] = [find_uv_bin(), "pip", "install", "--quiet", "--python", python]
         _run(*install, "--requirement", wanted, "--editable", ".", *peers, at=self.folder)
         return python
 
