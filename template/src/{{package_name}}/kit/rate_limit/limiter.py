@@ -101,10 +101,8 @@ class RateLimiter:
             self.outcomes[policy.name, ALLOWED if exact else DEGRADED] += 1
             scope["state"]["rate_limit"] = decision
             return
-        until = monotonic() + decision.wait
-        if len(self._refused) >= MOST_REFUSALS:
-            self._refused.clear()  # they are asked about again, which is right, only not free
-        self._refused.update(dict.fromkeys(marks, (until, decision)))
+        if exact:  # a store that is back may be more generous than this process's share
+            self._remember(marks, decision)
         self._refuse(scope, decision)
 
     async def _take(self, policy: RateLimitPolicy, caller: str, cost: int) -> tuple[Decision, bool]:
@@ -117,6 +115,11 @@ class RateLimiter:
         policy, cost = getattr(scope.get("endpoint"), "rate_limit", (None, 1))
         return policy or self._default, cost
 
+    def _remember(self, marks: list[int], decision: Decision) -> None:
+        if len(self._refused) >= MOST_REFUSALS:
+            self._refused.clear()  # they are asked about again, which is right, only not free
+        self._refused.update(dict.fromkeys(marks, (monotonic() + decision.wait, decision)))
+
     def _raise_again(self, scope: Scope, mark: int) -> None:
         until, decision = self._refused.get(mark, (0.0, None))
         if decision is None:
@@ -125,7 +128,8 @@ class RateLimiter:
         if wait <= 0:
             self._refused.pop(mark)
             return
-        self._refuse(scope, decision._replace(ahead=decision.ahead - decision.wait + wait))
+        passed = decision.wait - wait
+        self._refuse(scope, decision._replace(ahead=max(0.0, decision.ahead - passed)))
 
     def _refuse(self, scope: Scope, decision: Decision) -> None:
         self.outcomes[decision.policy.name, REFUSED] += 1
