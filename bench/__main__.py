@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from bench import fuzz, make_new, new, pages, public_ids
+from bench import chaos, fuzz, idempotency, limits, make_new, new, pages, public_ids
 
 BENCHMARKS = {
     "new": new.run,
     "make-new": make_new.run,
+    "limits": limits.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
+    "idempotency": idempotency.run,
+    "chaos": chaos.run,
     "fuzz": fuzz.run,
 }
 

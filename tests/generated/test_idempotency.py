@@ -11,4 +11,5 @@ def test_every_case_of_idempotency(
 ) -> None:
     service = installed()
     lay_over(service, "idempotency")
-    run_cases(service, "idempotency", env)
+    # Crowds call as one caller, and round trips are counted: `limits/` has what both do together.
+    run_cases(service, "idempotency", {**env, "RATE_LIMIT_ENABLED": "false"})

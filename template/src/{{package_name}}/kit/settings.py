@@ -70,6 +70,9 @@ class KitSettings(BaseSettings):
     rate_limit_store: SecretStr = Field(
         default=SecretStr("postgres"), description="where callers' limits are kept"
     )
+    rate_limit_store_seconds: float = Field(
+        default=0.05, gt=0, le=1, description="how long a request waits for that"
+    )
     rate_limit_caller: int = Field(default=600, ge=1, description="requests a minute of an account")
     rate_limit_address: int = Field(
         default=6000, ge=1, description="requests a minute of an address, to one process"

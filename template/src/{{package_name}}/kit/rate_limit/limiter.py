@@ -43,7 +43,16 @@ class RateLimiter:
         self._refused: dict[int, tuple[float, Decision]] = {}
         self._warned = -inf
         if self.enabled and (store := shared_store(settings, service)):
-            self._shared = SharedStore(store, settings.processes)
+            self._shared = SharedStore(
+                store,
+                budget=settings.rate_limit_store_seconds,
+                processes=settings.processes,
+            )
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether this process limits by itself now, since the store does not answer."""
+        return self._shared is not None and self._shared.is_down
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -92,10 +101,8 @@ class RateLimiter:
             self.outcomes[policy.name, ALLOWED if exact else DEGRADED] += 1
             scope["state"]["rate_limit"] = decision
             return
-        until = monotonic() + decision.wait
-        if len(self._refused) >= MOST_REFUSALS:
-            self._refused.clear()  # they are asked about again, which is right, only not free
-        self._refused.update(dict.fromkeys(marks, (until, decision)))
+        if exact:  # a store that is back may be more generous than this process's share
+            self._remember(marks, decision)
         self._refuse(scope, decision)
 
     async def _take(self, policy: RateLimitPolicy, caller: str, cost: int) -> tuple[Decision, bool]:
@@ -108,6 +115,11 @@ class RateLimiter:
         policy, cost = getattr(scope.get("endpoint"), "rate_limit", (None, 1))
         return policy or self._default, cost
 
+    def _remember(self, marks: list[int], decision: Decision) -> None:
+        if len(self._refused) >= MOST_REFUSALS:
+            self._refused.clear()  # they are asked about again, which is right, only not free
+        self._refused.update(dict.fromkeys(marks, (monotonic() + decision.wait, decision)))
+
     def _raise_again(self, scope: Scope, mark: int) -> None:
         until, decision = self._refused.get(mark, (0.0, None))
         if decision is None:
@@ -116,7 +128,8 @@ class RateLimiter:
         if wait <= 0:
             self._refused.pop(mark)
             return
-        self._refuse(scope, decision._replace(wait=wait))
+        passed = decision.wait - wait
+        self._refuse(scope, decision._replace(ahead=max(0.0, decision.ahead - passed)))
 
     def _refuse(self, scope: Scope, decision: Decision) -> None:
         self.outcomes[decision.policy.name, REFUSED] += 1

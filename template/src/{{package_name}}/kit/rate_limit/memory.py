@@ -31,13 +31,15 @@ class MemoryStore:
             if not self._has_room(now):
                 bucket = policy.name, _OTHERS
             full_at = self._full_at.get(bucket, now)
-        # No more than the policy allows: the bucket may have been filled under a larger one.
-        ahead = min(max(full_at - now, 0.0), policy.capacity)
+        ahead = full_at - now if full_at > now else 0.0
+        capacity = policy.capacity
+        if ahead > capacity:
+            ahead = capacity  # it was emptied under a policy that holds more
         after = ahead + cost * policy.interval
-        if after > policy.capacity:
-            return policy.decide(cost, allowed=False, ahead=ahead)
+        if after > capacity:
+            return Decision(policy, cost, False, ahead)
         self._full_at[bucket] = now + after
-        return policy.decide(cost, allowed=True, ahead=after)
+        return Decision(policy, cost, True, after)
 
     def _has_room(self, now: float) -> bool:
         """Drop two of the oldest buckets that are full, each time that a new one comes."""

@@ -65,17 +65,6 @@ class RateLimitPolicy:
         """Seconds that a bucket may be ahead; the thousandth is for what arithmetic rounds off."""
         return (self.size + 0.001) * self.interval
 
-    def decide(self, cost: int, allowed: bool, ahead: float) -> "Decision":
-        """What became of a request that costs `cost`, and left its bucket `ahead` by so much."""
-        left = self.capacity - ahead
-        remaining = max(0, int(left / self.interval))
-        if allowed:
-            wait = (remaining + 1) * self.interval - left
-        else:
-            # What costs more than there ever is has nothing to wait for.
-            wait = cost * self.interval - left if cost <= self.size else self.seconds
-        return Decision(self, allowed, remaining, wait)
-
     @cache  # noqa: B019 a policy lives as long as the process
     def divided(self, processes: int) -> "RateLimitPolicy":
         """One process's share of it, which is at least one request."""
@@ -83,25 +72,43 @@ class RateLimitPolicy:
         return RateLimitPolicy(self.name, limit, self.seconds, burst, self.fail_closed)
 
     @cached_property
-    def fixed_headers(self) -> tuple[RawHeader, RawHeader]:
-        """Those of its headers that are always the same."""
+    def fixed_headers(self) -> tuple[RawHeader, RawHeader, bytes]:
+        """Those of its headers that are always the same, and its name in the other one."""
+        name = b'"%s"' % self.name.encode()
         return (
             (b"x-ratelimit-limit", b"%d" % self.limit),
-            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (self._name, self.limit, self.seconds)),
+            (b"ratelimit-policy", b"%s;q=%d;w=%d" % (name, self.limit, self.seconds)),
+            name,
         )
-
-    @cached_property
-    def _name(self) -> bytes:
-        return self.name.encode()
 
 
 class Decision(NamedTuple):
-    """How a request stands: whether it may go on, what is left, and seconds until there is more."""
+    """Whether a request that costs `cost` may go on, and how far `ahead` its bucket is then."""
 
     policy: RateLimitPolicy
+    cost: int
     allowed: bool
-    remaining: int
-    wait: float
+    ahead: float
+
+    def stands(self) -> tuple[int, float]:
+        """Requests that are left, and seconds until there are more: enough for this one, if not."""
+        policy, cost, allowed, ahead = self
+        interval = policy.interval
+        left = policy.capacity - ahead
+        remaining = int(left / interval)
+        if cost > policy.size:
+            return remaining, policy.seconds  # there is nothing to wait for
+        return remaining, (remaining + 1 if allowed else cost) * interval - left
+
+    @property
+    def remaining(self) -> int:
+        """Requests that are left."""
+        return self.stands()[0]
+
+    @property
+    def wait(self) -> float:
+        """Seconds until there are more, or enough for what was refused."""
+        return self.stands()[1]
 
     @property
     def retry_after(self) -> int:
@@ -110,12 +117,14 @@ class Decision(NamedTuple):
 
     def headers(self) -> tuple[RawHeader, ...]:
         """What the answer carries."""
-        policy, _, remaining, wait = self
+        remaining, wait = self.stands()
+        limit, named, name = self.policy.fixed_headers
         return (
-            *policy.fixed_headers,
+            limit,
+            named,
             (b"x-ratelimit-remaining", b"%d" % remaining),
             (b"x-ratelimit-reset", b"%d" % ceil(time.time() + wait)),
-            (b"ratelimit", b'"%s";r=%d;t=%d' % (policy._name, remaining, self.retry_after)),
+            (b"ratelimit", b"%s;r=%d;t=%d" % (name, remaining, max(1, ceil(wait)))),
         )
 
 

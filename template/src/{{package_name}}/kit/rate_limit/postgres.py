@@ -5,6 +5,7 @@ connections are nobody else's: in a request's transaction a rollback would give 
 """
 
 import asyncio
+from math import ceil
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..audit import Base
 from ..settings import KitSettings
 from .policy import RateLimitPolicy
-from .shared import BUDGET, OPEN_SECONDS
+from .shared import OPEN_SECONDS, PROBE
 
 CONNECTIONS = 2
 
@@ -50,33 +51,37 @@ _TAKE = """
 class PostgresStore:
     """Buckets as rows."""
 
+    connections = CONNECTIONS
+
     def __init__(self, settings: KitSettings, service: str) -> None:
         self._url = settings.database_url.get_secret_value()
         self._pooled = settings.database_pooler_connections is not None
-        self._service = service
+        self._options = {
+            "application_name": f"{service}: rate limits",
+            # Whatever the application's own is: two requests of a caller are no conflict.
+            "default_transaction_isolation": "read committed",
+            "statement_timeout": str(ceil(1000 * settings.rate_limit_store_seconds)),
+        }
         self._idle: list[asyncpg.Connection] = []
-        self._turn = asyncio.Semaphore(CONNECTIONS)
 
     async def open(self) -> None:
         """Connect; raises what asyncpg raises."""
         await self.close()
         for _ in range(CONNECTIONS):
             self._idle.append(await self._connect())
+        await asyncio.gather(*(self.take(PROBE, "", 1) for _ in range(CONNECTIONS)))
 
     async def take(self, policy: RateLimitPolicy, key: str, cost: int) -> tuple[bool, float]:
         """Take `cost` out of a bucket; whether it held that much, and how far ahead it is."""
-        async with self._turn:
-            if not self._idle:
-                raise ConnectionError("its connections are lost")
-            connection = self._idle.pop()
-            try:
-                row = await connection.fetchrow(
-                    _TAKE, f"{policy.name}:{key}", cost * policy.interval, policy.capacity
-                )
-            except BaseException:
-                connection.terminate()
-                raise
-            self._idle.append(connection)
+        connection = self._idle.pop()
+        try:
+            row = await connection.fetchrow(
+                _TAKE, f"{policy.name}:{key}", cost * policy.interval, policy.capacity
+            )
+        except BaseException:
+            connection.terminate()
+            raise
+        self._idle.append(connection)
         return row[0], row[1]
 
     async def close(self) -> None:
@@ -88,8 +93,10 @@ class PostgresStore:
         """A pooler in between takes no settings, and keeps no prepared statement."""
         if self._pooled:
             return await asyncpg.connect(self._url, timeout=OPEN_SECONDS, statement_cache_size=0)
-        options = {
-            "application_name": f"{self._service}: rate limits",
-            "statement_timeout": str(int(1000 * BUDGET)),
-        }
-        return await asyncpg.connect(self._url, timeout=OPEN_SECONDS, server_settings=options)
+        # The statement is prepared once: the server's patience would be that of both round trips.
+        return await asyncpg.connect(
+            self._url,
+            timeout=OPEN_SECONDS,
+            server_settings=self._options,
+            max_cached_statement_lifetime=0,
+        )

@@ -1,0 +1,113 @@
+"""One small route: bare, inside the kit's middleware without and with limits, under other limiters.
+
+Each has a dependency, as every route of a service has: where it limits by caller, it does so there.
+"""
+
+import os
+
+from fastapi import Depends, FastAPI, Request, Response
+from orders.kit.body_limit import BodyLimitMiddleware
+from orders.kit.database import Database
+from orders.kit.errors import ProblemMiddleware
+from orders.kit.headers import SecurityHeadersMiddleware
+from orders.kit.rate_limit import RateLimiter, RateLimitMiddleware
+from orders.kit.unit_of_work import UnitOfWorkMiddleware
+from orders.settings import Settings
+from starlette.middleware import Middleware
+
+PATH = "/bench"
+MANY = 1_000_000_000
+
+
+async def nothing(request: Request) -> None:
+    """Where the others limit."""
+
+
+def bare() -> FastAPI:
+    """FastAPI alone."""
+    app = FastAPI()
+
+    @app.post(PATH, status_code=201, dependencies=[Depends(nothing)])
+    async def route() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def stack() -> FastAPI:
+    """The kit's middleware, but for the limits."""
+    return _service("off")
+
+
+def memory() -> FastAPI:
+    """The same with both gates in memory."""
+    return _service("memory")
+
+
+def postgres() -> FastAPI:
+    """The same with the callers' gate in PostgreSQL."""
+    return _service("postgres")
+
+
+def _service(store: str) -> FastAPI:
+    settings = Settings(
+        environment="development",
+        rate_limit_enabled=store != "off",
+        rate_limit_store="postgres" if store == "off" else store,
+        rate_limit_caller=MANY,
+        rate_limit_address=MANY,
+    )
+    limiter = RateLimiter(settings, "bench")
+
+    async def admit(request: Request) -> None:
+        await limiter.admit(request.scope, "one", "its token")
+
+    limits = Middleware(RateLimitMiddleware, limiter=limiter, exempt=frozenset())
+    app = FastAPI(
+        lifespan=lambda _: limiter.running(),
+        middleware=[
+            Middleware(SecurityHeadersMiddleware, pages=frozenset()),
+            *([limits] if settings.rate_limit_enabled else []),
+            Middleware(UnitOfWorkMiddleware, database=Database(settings, application_name="bench")),
+            Middleware(ProblemMiddleware),
+            Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
+        ],
+    )
+
+    @app.post(PATH, status_code=201, dependencies=[Depends(admit)])
+    async def route() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def slowapi() -> FastAPI:
+    """In memory, with its headers. On the application itself: included routes it does not limit."""
+    from slowapi import Limiter
+    from slowapi.util import get_remote_address
+
+    app = FastAPI()
+    app.state.limiter = limiter = Limiter(key_func=get_remote_address, headers_enabled=True)
+
+    @app.post(PATH, status_code=201, dependencies=[Depends(nothing)])
+    @limiter.limit(f"{MANY}/minute")
+    async def route(request: Request, response: Response) -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def fastapi_limiter() -> FastAPI:
+    """In memory; it has no headers. On the application itself: on included routes it fails."""
+    from fastapi_limiter.depends import RateLimiter as Theirs
+    from pyrate_limiter import Duration, Limiter, Rate
+
+    # Its documentation page is a mounted application of another kind, which it can't walk past.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    limiter = Limiter(Rate(int(os.environ.get("BENCH_RATE", "100000")), Duration.SECOND))
+
+    @app.post(PATH, status_code=201, dependencies=[Depends(Theirs(limiter=limiter))])
+    async def route() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app

@@ -1,0 +1,62 @@
+"""What the rate limits cost: the kit's middleware with and without them, and beside other limiters.
+
+The same small route in every application, one worker each, on one machine with the client, taking
+turns. Goals: the kit's whole stack, with limits in memory, against a FastAPI that has nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.harness import RESULTS
+from bench.services import Service
+
+GOAL = 1.4  # times the CPU of bare FastAPI…
+CONNECTIONS = 16  # …at so many
+PEERS = ("slowapi==0.1.10", "fastapi-limiter==0.2.0")
+
+
+def run() -> bool:
+    """Measure, report, and say whether the goal is met within the spread."""
+    with TemporaryDirectory(prefix="bench-limits-") as scratch:
+        service = Service(Path(scratch))
+        peers = service.install_peers(PEERS)
+        measured = service.measure("limits", f"--peers={peers}")
+    table = [
+        _row(name, int(connections), turns)
+        for connections, turns in measured["turns"].items()
+        for name in turns
+    ]
+    for row in table:
+        print(
+            f"limits {row['connections']:>3} at once  {row['name']:<18}"
+            f" {row['cpu_us']:5.0f} µs CPU, {row['ratio']:.2f} x bare"
+            f" ({row['low']:.2f} to {row['high']:.2f})  {row['rate']:6.0f} requests/s"
+        )
+    print(f"{'':<7}a bucket in memory: {measured['bucket_us']}")
+    RESULTS.mkdir(exist_ok=True)
+    result = {"goal": GOAL, "table": table, **measured}
+    (RESULTS / "limits.json").write_text(json.dumps(result, indent=2) + "\n")
+    (ours,) = (row for row in table if (row["name"], row["connections"]) == ("memory", CONNECTIONS))
+    held = bool(ours["low"] <= GOAL)
+    print(f"{'':<7}the goal of {GOAL} in memory {'holds' if held else 'is MISSED'}")
+    return held
+
+
+def _row(name: str, connections: int, turns: dict[str, Any]) -> dict[str, Any]:
+    pairs = zip(turns[name], turns["bare"], strict=True)
+    ratios = [each["cpu_ms"] / bare["cpu_ms"] for each, bare in pairs]
+    low, _, high = statistics.quantiles(ratios, n=4)
+    return {
+        "name": name,
+        "connections": connections,
+        "cpu_us": 1000 * statistics.median(each["cpu_ms"] for each in turns[name]),
+        "rate": statistics.median(each["rate"] for each in turns[name]),
+        "ratio": statistics.median(ratios),
+        "low": low,
+        "high": high,
+    }

@@ -1,0 +1,1 @@
+"""A module whose routes are limited in every way."""
