@@ -99,6 +99,30 @@ class Template:
             _known(self.releases()),
         )
 
+    def behind(self, old: Version, new: Version) -> list[str]:
+        """The versions after `old` up to `new`, oldest first: releases, else commits."""
+        if not (tags := self.releases()):
+            commits = self._git("rev-list", "--reverse", f"{old.commit}..{new.commit}")
+            return [commit[:7] for commit in commits.splitlines()]
+        inside = set(self._git("tag", "--merged", new.commit, "--no-merged", old.commit).split())
+        final = [tag for tag in tags if not Release(tag).is_prerelease or tag == new.name]
+        found = [tag for tag in final if tag in inside]
+        return found if not found or found[-1] == new.name else [*found, new.name]
+
+    def follows(self, new: Version, old: Version) -> bool:
+        """Whether `new` is later than `old`: by their numbers if both are releases, else by history."""
+        try:
+            return Release(new.name) > Release(old.name)
+        except InvalidVersion:
+            return not self._says("merge-base", "--is-ancestor", new.commit, old.commit)
+
+    def text(self, version: Version, path: str) -> str:
+        """The text of a file of `version`; empty if it has none there."""
+        try:
+            return self._git("cat-file", "blob", f"{version.commit}:{path}")
+        except git.GitError:
+            return ""
+
     def uncommitted(self) -> bool:
         """Whether the work tree holds changes that no version holds."""
         return self.checkout is not None and bool(
@@ -119,6 +143,13 @@ class Template:
                 *("read-tree", "--reset", "-u", "--no-sparse-checkout", version.commit),
                 env={"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(Path(scratch, "index"))},
             )
+
+    def _says(self, *arguments: str) -> bool:
+        try:
+            self._git(*arguments)
+        except git.GitError:
+            return False
+        return True
 
     def _git(self, *arguments: str, env: dict[str, str] | None = None) -> str:
         return git.run(*arguments, env={"GIT_DIR": str(self.git_dir)} | (env or {}))

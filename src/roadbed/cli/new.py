@@ -59,7 +59,8 @@ def new(
 ) -> None:
     """Make a service: files, lock, first commit, installation, migrations, tests."""
     with told(debug=debug):
-        from roadbed.creation import Request, State, create, preview
+        from roadbed.creation import Request, create, preview
+        from roadbed.steps import State
 
         request = Request(
             name=name,

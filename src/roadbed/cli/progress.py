@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from roadbed.creation import Step
-
-    Report = Callable[[Step], None]
+    from roadbed.steps import Report, Step
 
 
 @contextmanager
