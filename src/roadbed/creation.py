@@ -116,7 +116,7 @@ def create(request: Request, report: Callable[[Step], None] = lambda step: None)
     """
     git.require()
     if "install" not in request.left_out:
-        commands.require()
+        commands.require("--no-install")
     destination.require_free(request.folder)
     began = time.perf_counter()
     with _opened(request) as source:

@@ -37,6 +37,14 @@ def line(step: Step) -> str:
     return f"✗ {step.name:<8} {step.seconds:6.1f} s  {step.state}"
 
 
+def described(steps: list[Step]) -> list[dict[str, str | float]]:
+    """Steps as JSON documents tell them."""
+    return [
+        {"name": s.name, "state": s.state, "seconds": round(s.seconds, 3), "detail": s.detail}
+        for s in steps
+    ]
+
+
 def _plain(step: Step) -> None:
     if step.state != "running":
         typer.echo(line(step), err=True)
