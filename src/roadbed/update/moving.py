@@ -110,7 +110,7 @@ def under_way(repository: Repository) -> Move | None:
     """The move that a kill has cut off, if there is one."""
     try:
         written = json.loads(_journal(repository).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     stages = [(mode, content, stage, path) for mode, content, stage, path in written["stages"]]
     return Move(**{**written, "kind": Kind(written["kind"]), "stages": stages})

@@ -77,7 +77,7 @@ def _holds(repository: Repository, expected: Mapping[str, Entry | None]) -> set[
         env = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
         repository.run("update-index", "-z", "--index-info", env=env, stdin=index_info(entries))
         try:
-            repository.run("update-index", "-q", "--refresh", env=env)
+            repository.run("update-index", "--refresh", env=env)
         except git.GitError:  # which says that some differ; the next one says which
             other = repository.run("diff-files", "-z", "--name-only", env=env).split("\0")
             return held | (entries.keys() - set(other))
