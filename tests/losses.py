@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from copier._cli import CopierApp
 from histories import change, git, git_save, made, released
 from typer.testing import CliRunner
 
 from roadbed.cli import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 CRASH = 70  # what a traceback counts as
 

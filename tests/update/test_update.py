@@ -144,7 +144,7 @@ def test_uncommitted_changes_in_the_way_are_refused_by_name(
 
 
 def test_an_ignored_file_in_the_way_is_refused_too(home: Home) -> None:
-    home.commit(**{"_gitignore": "d.txt\n"})
+    home.commit(_gitignore="d.txt\n")
     home.write("d.txt", "mine\n")
     result = home.update()
     assert result.exit_code == 2

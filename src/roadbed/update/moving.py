@@ -166,7 +166,7 @@ def perform(repository: Repository, move: Move, *, resumed: bool = False) -> lis
                 index = _next_index(repository, move, touched)
                 if not resumed and move.kind is not Kind.ABORT:
                     require_room(repository, move)
-                _note(repository, move)
+                note(repository, move)
                 kept = _place(repository, touched, files)
                 _replace_index(repository, index)
                 _finish(repository, move)
@@ -201,7 +201,8 @@ def _journal(repository: Repository) -> Path:
     return _room(repository) / "move.json"
 
 
-def _note(repository: Repository, move: Move) -> None:
+def note(repository: Repository, move: Move) -> None:
+    """Write the journal: from now on the move is under way."""
     draft = _journal(repository).with_suffix(".new")
     draft.write_text(json.dumps(asdict(move)))
     draft.replace(_journal(repository))
@@ -256,7 +257,7 @@ def _place(repository: Repository, touched: Changes, files: Path) -> list[str]:
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.is_dir() and not place.is_symlink():
                 place.rmdir()  # an empty one, which git does not see
-            _rename(files / path, place)
+            rename(files / path, place)
     return kept
 
 
@@ -269,7 +270,8 @@ def _remove(repository: Repository, path: str) -> None:
             return
 
 
-def _rename(file: Path, place: Path) -> None:
+def rename(file: Path, place: Path) -> None:
+    """Put a file in its place at once."""
     try:
         file.replace(place)
     except OSError as error:

@@ -98,6 +98,7 @@ def _look(service: Service, origin: Origin, status: Status, *, diff: bool) -> No
         status.drift.append(File(path, change[0]))
         if change[0] in "RC":
             next(words)
+    status.drift.sort()
     if diff:
         plain = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false")
         output = repository.read(*plain, "diff-tree", "-p", "--binary", *options, *trees)
