@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from bench import make_new, new, pages, public_ids
+from bench import fleet, kills, losses, make_new, new, pages, public_ids, update
 
 BENCHMARKS = {
     "new": new.run,
     "make-new": make_new.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
+    "update": update.run,
+    "losses": losses.run,
+    "kills": kills.run,
+    "fleet": fleet.run,
 }
 
 
