@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,20 +75,10 @@ class Template:
         """
         if ref is None:
             newest = newest_release(self.releases())
-            candidates = [f"refs/tags/{newest}"] if newest else ["HEAD"]
+            wanted = f"refs/tags/{newest}" if newest else "HEAD"
         else:
-            candidates = [ref, f"refs/remotes/origin/{ref}"]
-        for candidate in candidates:
-            try:
-                commit = self._git(
-                    "rev-parse",
-                    "--verify",
-                    "--quiet",
-                    "--end-of-options",
-                    f"{candidate}^{{commit}}",
-                )
-            except git.GitError:
-                continue
+            wanted = ref
+        if commit := self.commit(wanted):
             return Version(self._git("describe", "--tags", "--always", commit), commit)
         if ref is None:
             raise RoadbedError(
@@ -98,6 +88,14 @@ class Template:
             f"The template {self.source} has no tag, branch or commit “{ref}”.",
             _known(self.releases()),
         )
+
+    def commit(self, ref: str) -> str | None:
+        """The commit that a tag, a branch (if only `origin` has it) or an abbreviation names."""
+        for candidate in (ref, f"refs/remotes/origin/{ref}"):
+            wanted = ("--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}")
+            with suppress(git.GitError):
+                return self._git("rev-parse", *wanted)
+        return None
 
     def behind(self, old: Version, new: Version) -> list[str]:
         """The versions after `old` up to `new`, oldest first: releases, else commits."""

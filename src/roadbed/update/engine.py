@@ -21,7 +21,7 @@ from roadbed.update.moving import Kind, Move
 from roadbed.update.origins import Origins
 from roadbed.update.report import File, Outcome, Update
 from roadbed.update.standing import changes
-from roadbed.update.verifying import STEPS, dependencies_changed, verify
+from roadbed.update.verifying import STEPS, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,7 +155,9 @@ def _run(
         done.changelog = changelog.between(old_log, origin.template.text(new, CHANGELOG))
     with timed(_step(done, "merge"), report):
         names = (service.version, new.name)
-        merged = merge(service, before, after, names=names, message=done.title)
+        merged = merge(
+            service, before, after, names=names, message=done.title, anonymous=request.dry_run
+        )
         done.files = files_changed(service, merged.tree)
         done.conflicts, done.left = merged.conflicts, merged.left
     if request.dry_run:
@@ -238,8 +240,8 @@ def _stop_at_conflicts(
 
 
 def _commit(request: Request, service: Service, tree: str, done: Update, report: Report) -> None:
-    if not request.branch:
-        # Before the suite's minute, and not after it.
+    if request.verify and not request.branch:
+        # Before the suite's minute, and not only after it.
         moving.require_room(service.repository, _move(service, tree, None))
     tree = tried(service, tree, done, report, wanted=request.verify)
     if done.outcome is Outcome.RED:
@@ -263,14 +265,16 @@ def tried(service: Service, tree: str, done: Update, report: Report, *, wanted: 
     """
     if not wanted:
         done.steps += [Step(name, State.LEFT_OUT, detail="--no-verify") for name in STEPS]
-        if dependencies_changed(service, tree):
+        locked = (service.folder / "uv.lock").exists()
+        if locked and any(file.path == "pyproject.toml" for file in done.files):
             done.warnings.append(
                 "pyproject.toml changed, and uv.lock is as it was: run uv lock, and commit it."
             )
     else:
         verdict = verify(service, tree, done.steps, report)
-        tree = verdict.tree
-        done.files = files_changed(service, tree)
+        if verdict.tree != tree:
+            tree = verdict.tree
+            done.files = files_changed(service, tree)
         if verdict.failure is not None:
             done.outcome = Outcome.RED
             done.commit = made(service, tree, done.message)

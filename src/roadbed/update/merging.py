@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from roadbed.update.pristine import Pristine
 
 MARK = "noreply@roadbed.invalid"  # the committer of what Roadbed merges, by which it knows it
+# The user is the author: git takes that over when the user goes on by hand.
+_BY_ROADBED = {"GIT_COMMITTER_NAME": "Roadbed", "GIT_COMMITTER_EMAIL": MARK}
+_ANONYMOUS = _BY_ROADBED | {"GIT_AUTHOR_NAME": "Roadbed", "GIT_AUTHOR_EMAIL": MARK}
 _AS_USUAL = (
     *("-c", "merge.renames=true", "-c", "diff.renames=true", "-c", "merge.renameLimit=10000"),
     # Else a file that a team adds is moved when the template moves what lay beside it.
@@ -75,7 +78,13 @@ class Merge:
 
 
 def merge(
-    service: Service, old: Pristine, new: Pristine, *, names: tuple[str, str], message: str
+    service: Service,
+    old: Pristine,
+    new: Pristine,
+    *,
+    names: tuple[str, str],
+    message: str,
+    anonymous: bool = False,
 ) -> Merge:
     """Merge the difference between two renderings into a service.
 
@@ -85,12 +94,13 @@ def merge(
         new: the rendering that it is to follow.
         names: of both versions, for markers.
         message: of the commit that is to be picked.
+        anonymous: whether git need not know who the user is, as nothing will be committed.
     """
     repository = service.repository
     before, after = repository.listing(old.tree), repository.listing(new.tree)
     ours = repository.listing(service.tree)
     left = leave(before, after, ours, new)
-    make = partial(_commit, repository, _authors(repository))
+    make = partial(_commit, repository, _ANONYMOUS if anonymous else _BY_ROADBED)
     while True:
         base = make(_full(service, before), "The template before")
         pick = make(_full(service, after), message, base)
@@ -127,14 +137,6 @@ def conflicts(stages: list[Stage], binary: Container[str] = ()) -> list[Conflict
 def _full(service: Service, listing: Listing) -> str:
     repository = service.repository
     return repository.grafted(repository.tree(listing), service.prefix, service.head)
-
-
-def _authors(repository: Repository) -> dict[str, str]:
-    """The user is the author: git takes that over when the user goes on by hand."""
-    roadbed = {"GIT_COMMITTER_NAME": "Roadbed", "GIT_COMMITTER_EMAIL": MARK}
-    if git.identified(repository.root):
-        return roadbed
-    return roadbed | {"GIT_AUTHOR_NAME": "Roadbed", "GIT_AUTHOR_EMAIL": MARK}
 
 
 def _commit(

@@ -123,24 +123,7 @@ def require_room(repository: Repository, move: Move) -> None:
         RoadbedError: something does; the files are named.
     """
     touched = changes(repository, move.before, move.after)
-    found = standing(repository, touched)
-    blocked = {
-        path
-        for path, what in found.items()
-        if what is Standing.OTHER or (what is Standing.NOTHING and touched[path].before)
-    }
-    staged = set(
-        repository.run(
-            "diff-index", "--cached", "-z", "--name-only", "--no-renames", move.head
-        ).split("\0")[:-1]
-    )
-    # A cherry-pick in progress wants the index for itself.
-    blocked |= staged if move.kind is Kind.CONFLICT else staged & touched.keys()
-    if blocked:
-        raise RoadbedError(
-            "The update touches what is not committed here: " + ", ".join(sorted(blocked)) + ".",
-            "Commit it, stash it (git stash --include-untracked) or move it away, and try again.",
-        )
+    _refuse(repository, move, touched, standing(repository, touched))
 
 
 def perform(repository: Repository, move: Move, *, resumed: bool = False) -> list[str]:
@@ -164,12 +147,13 @@ def perform(repository: Repository, move: Move, *, resumed: bool = False) -> lis
             _write(repository, touched, files)
             with _uninterrupted(), _index_locked(repository):
                 index = _next_index(repository, move, touched)
+                found = standing(repository, touched)
                 if not resumed and move.kind is not Kind.ABORT:
-                    require_room(repository, move)
+                    _refuse(repository, move, touched, found)
                 note(repository, move)
-                kept = _place(repository, touched, files)
+                kept = _place(repository, touched, found, files)
                 _replace_index(repository, index)
-                _finish(repository, move)
+                _finish(repository, move, resumed=resumed)
                 _journal(repository).unlink()
     except (OSError, git.GitError) as error:
         _retreat(repository, move, error)
@@ -243,9 +227,31 @@ def _next_index(repository: Repository, move: Move, touched: Changes) -> Path:
     return index
 
 
-def _place(repository: Repository, touched: Changes, files: Path) -> list[str]:
+def _refuse(
+    repository: Repository, move: Move, touched: Changes, found: dict[str, Standing]
+) -> None:
+    blocked = {
+        path
+        for path, what in found.items()
+        if what is Standing.OTHER or (what is Standing.NOTHING and touched[path].before)
+    }
+    listed = ("diff-index", "--cached", "-z", "--name-only", "--no-renames", move.head)
+    staged = set(repository.run(*listed).split("\0")[:-1])
+    if move.kind is Kind.CONFLICT:  # a cherry-pick in progress wants the index for itself
+        blocked |= staged
+    elif move.kind is Kind.UPDATE:
+        blocked |= staged & touched.keys()
+    if blocked:
+        raise RoadbedError(
+            "The update touches what is not committed here: " + ", ".join(sorted(blocked)) + ".",
+            "Commit it, stash it (git stash --include-untracked) or move it away, and try again.",
+        )
+
+
+def _place(
+    repository: Repository, touched: Changes, found: dict[str, Standing], files: Path
+) -> list[str]:
     """Rename each file into place, those that go first; returns what is the user's and stays."""
-    found = standing(repository, touched)
     kept = sorted(path for path, what in found.items() if what is Standing.OTHER)
     todo = {path for path, what in found.items() if what in {Standing.BEFORE, Standing.NOTHING}}
     for path in sorted(todo):
@@ -290,13 +296,13 @@ def _replace_index(repository: Repository, index: Path) -> None:
     index.replace(repository.git_dir / "index")
 
 
-def _finish(repository: Repository, move: Move) -> None:
+def _finish(repository: Repository, move: Move, *, resumed: bool) -> None:
     message, pick = (repository.git_dir / name for name in ("MERGE_MSG", "CHERRY_PICK_HEAD"))
     if move.kind is Kind.CONFLICT and move.pick:
         repository.run("update-ref", "CHERRY_PICK_HEAD", move.pick)
         message.write_text(move.message, encoding="utf-8")
         return
-    if move.commit and repository.commit() != move.commit:
+    if move.commit and not (resumed and repository.commit() == move.commit):
         repository.run("update-ref", "-m", "roadbed update", "HEAD", move.commit, move.head)
     if move.kind in {Kind.RESOLVE, Kind.ABORT} and pick.exists():
         message.unlink(missing_ok=True)

@@ -178,8 +178,5 @@ class Origins:
 
 
 def _version(template: Template, name: str) -> Version | None:
-    try:
-        found = template.version(name)
-    except RoadbedError:
-        return None
-    return Version(name, found.commit)
+    commit = template.commit(name)
+    return Version(name, commit) if commit else None

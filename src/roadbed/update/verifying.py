@@ -87,20 +87,16 @@ def verify(service: Service, tree: str, steps: list[Step], report: Report) -> Ve
     return Verdict(tree)
 
 
-def dependencies_changed(service: Service, tree: str) -> bool:
-    """Whether a lock that the service has may not fit any more."""
-    names = [f"{service.prefix}{name}" for name in ("pyproject.toml", _LOCK)]
-    ls = ("ls-tree", "-z")
-    before = service.repository.run(*ls, service.head, "--", *names)
-    after = service.repository.run(*ls, tree, "--", *names)
-    return before != after and _LOCK in after
-
-
 def _no_lock(service: Service, tree: str, files: set[str]) -> str:
     """Why nothing has to be locked; empty if it has to."""
     if _LOCK not in files:
         return f"no {_LOCK}"
-    return "" if dependencies_changed(service, tree) else "pyproject.toml is as it was"
+    names = [f"{service.prefix}{name}" for name in ("pyproject.toml", _LOCK)]
+    before, after = (
+        service.repository.run("ls-tree", "-z", commit, "--", *names)
+        for commit in (service.head, tree)
+    )
+    return "pyproject.toml is as it was" if before == after else ""
 
 
 def _format(ruff: Path, folder: Path) -> None:
