@@ -65,7 +65,8 @@ def _tell(each: Status) -> None:
         typer.echo(each.diff, nl=False)
         return
     where = f"{len(each.behind)} behind {each.newest}" if each.behind else "up to date"
-    drift = f", {len(each.drift)} files differ from it" if each.drift else ""
+    many = "1 file differs" if len(each.drift) == 1 else f"{len(each.drift)} files differ"
+    drift = f", {many} from it" if each.drift else ""
     typer.echo(f"{each.folder.name}: template {each.version}, {where}{drift}")
     for file in each.drift:
         typer.echo(f"  {file.change} {file.path}")

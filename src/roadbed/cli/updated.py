@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from roadbed.update.report import Update
 
 SCHEMA = 1  # of the JSON document
-_WHY = {
-    "team": "it is the team's, and the template has changed its own",
-    "deleted": "you deleted it, and the template has changed it",
-    "ignored": "git ignores it here, and the template has changed it",
+_LEFT = {
+    "team": "Changed in the template, and yours: left as they are",
+    "deleted": "Changed in the template, and deleted by you: they stay deleted",
+    "ignored": "Changed in the template, and ignored by git here: left as they are",
 }
 
 
@@ -63,9 +63,9 @@ def _tell_in_words(done: Update, *, dry_run: bool) -> None:
         typer.echo(f"\n{done.changelog}")
     if done.files:
         typer.echo("\n" + "\n".join(f"  {file.change} {file.path}" for file in done.files))
-    if done.left:
-        typer.echo("\nLeft as they are:")
-        typer.echo("\n".join(f"  {each.path}: {_WHY[each.why]}" for each in done.left))
+    for why, words in _LEFT.items():
+        if paths := [each.path for each in done.left if each.why == why]:
+            typer.echo(f"\n{words}:\n  " + "\n  ".join(paths))
     if dry_run:
         typer.echo(f"\n{done.diff}" if done.diff else "", nl=False)
     elif done.steps:
