@@ -124,7 +124,9 @@ def test_git_is_not_called_for_each_file(small: Path, tmp_path: Path) -> None:
     assert 3 < len(calls) < 12
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["new", "--help"], ["update", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["new", "--help"], ["update", "--help"]]
+)
 def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "roadbed", *arguments],
