@@ -86,7 +86,17 @@ def found(path: Path) -> Service:
         raise RoadbedError(
             f"The answers file {file} is not committed.", "Commit it: git add . && git commit"
         )
-    answers = answers_in(repository.read("cat-file", "blob", record), file)
+    version, source, answers = recorded(repository, record, file)
+    return Service(folder, repository, prefix, head, tree, record, version, source, answers)
+
+
+def recorded(repository: Repository, blob: str, file: Path) -> tuple[str, str, Answers]:
+    """The version, the place and the answers in a blob, which `file` has or had as its content.
+
+    Raises:
+        RoadbedError: it does not say them.
+    """
+    answers = answers_in(repository.read("cat-file", "blob", blob), file)
     version, source = answers.pop("_commit", None), answers.pop("_src_path", None)
     if not (isinstance(version, str) and isinstance(source, str)):
         raise RoadbedError(
@@ -95,4 +105,4 @@ def found(path: Path) -> Service:
             f"Look for them in its history: git log -p -- {ANSWERS_FILE}",
         )
     asked = {name: answer for name, answer in answers.items() if not name.startswith("_")}
-    return Service(folder, repository, prefix, head, tree, record, version, source, asked)
+    return version, source, asked

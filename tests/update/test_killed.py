@@ -244,3 +244,58 @@ def test_two_at_once_are_one_after_the_other(busy: Home) -> None:
     assert result.exit_code == 2
     assert "Another roadbed is at work" in result.stderr
     assert busy.update().exit_code == 0
+
+
+def test_a_kill_after_the_last_step_takes_nothing_of_what_was_done_since(busy: Home) -> None:
+    """Only the journal was left: what was staged since then stays staged."""
+    begun = found(busy.service)
+    update(Request(busy.service, verify=False))
+    head, tree = git(busy.service, "rev-parse", "HEAD", "HEAD^{tree}").splitlines()
+    move = moving.Move(moving.Kind.UPDATE, begun.head, f"{begun.head}^{{tree}}", tree, head)
+    moving.note(begun.repository, move)
+    busy.write("a.txt", "staged since\n")
+    git(busy.service, "add", "a.txt")
+    before = state(busy)
+    for way in ("--continue", "--abort"):
+        moving.note(begun.repository, move)
+        assert busy.update(way).exit_code == 0
+        assert state(busy) == before
+
+
+def test_a_resolution_that_is_staged_survives_a_journal_that_was_left(busy: Home) -> None:
+    home = conflicting(busy)
+    begun = found(home.service)
+    home.update()
+    pick = git(home.service, "rev-parse", "CHERRY_PICK_HEAD")
+    home.write("a.txt", "resolved\n")
+    git(home.service, "add", "a.txt")
+    before = state(home)
+    tree = f"{begun.head}^{{tree}}"
+    move = moving.Move(
+        moving.Kind.CONFLICT, begun.head, tree, f"{pick}^{{tree}}", None, pick, "M\n"
+    )
+    moving.note(begun.repository, move)
+    home.update("--continue")
+    assert state(home) == before
+    assert home.update("--continue").exit_code == 0
+    assert home.text("a.txt") == "resolved\n"
+
+
+def test_a_commit_in_the_meantime_is_not_run_over(busy: Home) -> None:
+    begun = found(busy.service)
+    busy.commit(z_txt="in the meantime\n")
+    before = state(busy)
+    move = moving.Move(
+        moving.Kind.UPDATE,
+        begun.head,
+        f"{begun.head}^{{tree}}",
+        f"{begun.head}^{{tree}}",
+        begun.head,
+    )
+    with (
+        pytest.raises(RoadbedError, match="Somebody has committed"),
+        moving.exclusive(begun.repository),
+    ):
+        moving.perform(begun.repository, move)
+    assert state(busy) == before
+    assert not locks(busy)

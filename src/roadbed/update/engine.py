@@ -80,8 +80,8 @@ def update(request: Request, report: Report = lambda step: None) -> Update:
             repository = stack.enter_context(service.repository.quarantined())
             service = replace(service, repository=repository)
         else:
-            require_ready(service, request.branch)
             stack.enter_context(moving.exclusive(service.repository))
+            require_ready(service, request.branch)
         fetch = Step("fetch")
         with timed(fetch, report):
             origin = stack.enter_context(Origins(request.template)).of(service)
@@ -95,7 +95,7 @@ def update(request: Request, report: Report = lambda step: None) -> Update:
 
 
 def require_ready(service: Service, branch: str | None) -> None:
-    """Make sure, before any work, that the repository can take an update.
+    """Make sure, before any work, that the repository can take an update. The caller is `exclusive`.
 
     Raises:
         RoadbedError: it can't now.
@@ -293,7 +293,8 @@ def made(service: Service, tree: str, message: str) -> str:
         RoadbedError: it can't be signed.
     """
     repository = service.repository
-    sign = ["-S"] if git.setting("commit.gpgSign", at=repository.root) in {"true", "1"} else []
+    asked = git.setting("commit.gpgSign", at=repository.root) or "false"
+    sign = ["-S"] if asked.lower() in {"true", "yes", "on", "1"} else []
     try:
         return repository.run("commit-tree", *sign, tree, "-p", service.head, stdin=message)
     except git.GitError as error:

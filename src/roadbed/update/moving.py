@@ -146,6 +146,11 @@ def perform(repository: Repository, move: Move, *, resumed: bool = False) -> lis
         with _out_of_the_way(files):
             _write(repository, touched, files)
             with _uninterrupted(), _index_locked(repository):
+                if not resumed and repository.commit() != move.head:
+                    raise RoadbedError(
+                        f"Somebody has committed in {repository.root} in the meantime.",
+                        "Nothing was changed; begin again.",
+                    )
                 index = _next_index(repository, move, touched)
                 found = standing(repository, touched)
                 if not resumed and move.kind is not Kind.ABORT:
@@ -158,6 +163,19 @@ def perform(repository: Repository, move: Move, *, resumed: bool = False) -> lis
     except (OSError, git.GitError) as error:
         _retreat(repository, move, error)
     return kept
+
+
+def is_complete(repository: Repository, move: Move) -> bool:
+    """Whether a move was cut off so late that the user may have worked on since."""
+    if move.kind is Kind.CONFLICT:
+        return repository.commit("CHERRY_PICK_HEAD") == move.pick
+    return move.commit is not None and repository.commit() == move.commit
+
+
+def complete(repository: Repository, move: Move) -> None:
+    """Do the last of a move that is complete but for that; index and work tree stay."""
+    _finish(repository, move, resumed=True)
+    _journal(repository).unlink()
 
 
 def forget(repository: Repository) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from roadbed import git
 from roadbed.errors import RoadbedError
-from roadbed.service import found
+from roadbed.rendering import ANSWERS_FILE
+from roadbed.service import found, recorded
 from roadbed.steps import Step, timed
 from roadbed.update import moving
 from roadbed.update.engine import OLDEST_GIT, files_changed, made, tried
@@ -42,16 +42,16 @@ def go_on(path: Path, *, verify: bool, report: Report = lambda step: None) -> Up
     service = found(path)
     repository = service.repository
     with moving.exclusive(repository):
-        done = _begun(service)
+        done, freed = _begun(service), moving.free_index(repository)
         move = _under_way(repository)
         if move is not None:
             _finish(service, move, done)
-            return found_again(service, done)
+            return done
         pick = _picked(repository)
         if pick is None:
-            return _nothing(repository, done)
+            return _nothing(repository, done, freed=freed)
         _conclude(service, done, verify=verify, report=report)
-    return found_again(service, done)
+    return done
 
 
 def go_back(path: Path) -> Update:
@@ -66,25 +66,19 @@ def go_back(path: Path) -> Update:
     service = found(path)
     repository = service.repository
     with moving.exclusive(repository):
-        done = _begun(service)
+        done, freed = _begun(service), moving.free_index(repository)
         done.outcome = Outcome.ABORTED
         move = _under_way(repository)
-        if move is not None and move.commit == repository.commit():
-            _finish(service, move, done)  # too late: it is complete but for its journal
+        if move is not None and move.commit and moving.is_complete(repository, move):
+            _finish(service, move, done)  # too late: it is done but for its journal
         elif move is not None:
             back = move if move.kind is Kind.ABORT else move.back
             _keep(moving.perform(repository, back, resumed=True), done)
         elif _picked(repository) is None:
-            return _nothing(repository, done)
+            return _nothing(repository, done, freed=freed)
         else:
             _abort(repository, done)
     return done
-
-
-def found_again(service: Service, done: Update) -> Update:
-    """The update, with the version that the service is of now."""
-    now = found(service.folder)
-    return replace(done, new=now.version, source=now.source)
 
 
 def _begun(service: Service) -> Update:
@@ -108,8 +102,8 @@ def _picked(repository: Repository) -> str | None:
     return pick
 
 
-def _nothing(repository: Repository, done: Update) -> Update:
-    if moving.free_index(repository):
+def _nothing(repository: Repository, done: Update, *, freed: bool) -> Update:
+    if freed:
         done.outcome = Outcome.CURRENT
         done.warnings.append("Nothing was in progress; a killed update's lock is removed.")
         return done
@@ -119,7 +113,10 @@ def _nothing(repository: Repository, done: Update) -> Update:
 
 
 def _finish(service: Service, move: Move, done: Update) -> None:
-    _keep(moving.perform(service.repository, move, resumed=True), done)
+    if moving.is_complete(service.repository, move):
+        moving.complete(service.repository, move)
+    else:
+        _keep(moving.perform(service.repository, move, resumed=True), done)
     if move.kind is Kind.CONFLICT:
         done.outcome = Outcome.CONFLICTS
         done.conflicts = _unmerged(service.repository)
@@ -128,6 +125,15 @@ def _finish(service: Service, move: Move, done: Update) -> None:
     done.outcome = Outcome.ABORTED if move.kind is Kind.ABORT else Outcome.UPDATED
     done.commit = move.commit
     done.branch = service.repository.run("branch", "--show-current")
+    _renew(service, done, move.after)
+
+
+def _renew(service: Service, done: Update, tree: str) -> None:
+    """Say which version a tree of the repository is of."""
+    file = f"{tree}:{service.prefix}{ANSWERS_FILE}"
+    done.new, done.source, _ = recorded(
+        service.repository, service.repository.run("rev-parse", file), service.folder / ANSWERS_FILE
+    )
 
 
 def _keep(paths: list[str], done: Update) -> None:
@@ -159,6 +165,7 @@ def _conclude(service: Service, done: Update, *, verify: bool, report: Report) -
         copy = Path(scratch, "index")
         copy.write_bytes((repository.git_dir / "index").read_bytes())
         tree = repository.run("write-tree", env={"GIT_INDEX_FILE": str(copy)})
+    _renew(service, done, tree)
     message = _message(repository)
     resolved = tried(service, tree, done, report, wanted=verify)
     if done.outcome is Outcome.RED:
