@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from bench import chaos, fuzz, idempotency, limits, make_new, new, pages, public_ids
+from bench import (
+    chaos,
+    fleet,
+    fuzz,
+    idempotency,
+    kills,
+    limits,
+    losses,
+    make_new,
+    new,
+    pages,
+    public_ids,
+    update,
+)
 
 BENCHMARKS = {
     "new": new.run,
@@ -15,6 +28,10 @@ BENCHMARKS = {
     "idempotency": idempotency.run,
     "chaos": chaos.run,
     "fuzz": fuzz.run,
+    "update": update.run,
+    "losses": losses.run,
+    "kills": kills.run,
+    "fleet": fleet.run,
 }
 
 

@@ -76,3 +76,39 @@ def git_save(root: Path, message: str = "Change the template", tag: str | None =
 def git(root: Path, *arguments: str) -> str:
     """What git says in `root`."""
     return subprocess.check_output(["git", *arguments], cwd=root, text=True).strip()
+
+
+def released(root: Path, *versions: Mapping[str, str | bytes | None]) -> Path:
+    """A template at `root`, released as v1.0.0, v2.0.0 and so on.
+
+    Each version is what it changes of the one before: a file's content, None for one that goes.
+    Every version has the question `service_name` and an answers file.
+    """
+    base = {
+        "copier.yml": "_subdirectory: template\nservice_name: {type: str}\nteam: {type: str, default: ''}\n",
+        ANSWERS: "# Made by a template.\n{{ _copier_answers|to_nice_yaml -}}\n",
+    }
+    for number, files in enumerate(versions, 1):
+        change(root, {**base, **files} if number == 1 else files)
+        git_save(root, tag=f"v{number}.0.0")
+    return root
+
+
+def change(root: Path, files: Mapping[str, str | bytes | None]) -> None:
+    """Write, or with None delete, files below `root`."""
+    for path, content in files.items():
+        file = root / path
+        if content is None:
+            file.unlink()
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def made(template: Path, folder: Path, ref: str | None = "v1.0.0", **answers: str) -> Path:
+    """The service of a version of a template, in a repository of its own or the one around it."""
+    from roadbed.creation import Request, create
+
+    left_out = dict.fromkeys(("lock", "install", "migrate", "test"), "for speed")
+    create(Request(folder.name, folder, answers, str(template), ref, left_out=left_out))
+    return folder

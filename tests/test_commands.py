@@ -115,4 +115,4 @@ def _interrupt_once_there(file: Path) -> None:
 def test_no_make_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RoadbedError, match="no make on PATH"):
-        commands.require()
+        commands.require("--no-install")

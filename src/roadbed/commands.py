@@ -35,8 +35,8 @@ class CommandFailed(Exception):
     """A command exited with another code than 0. `str()` of it is the end of its output."""
 
 
-def require() -> None:
-    """Make sure that what a service's commands need is there.
+def require(option: str) -> None:
+    """Make sure that what a service's commands need is there; `option` would do without them.
 
     Raises:
         RoadbedError: make or uv is missing.
@@ -44,14 +44,14 @@ def require() -> None:
     if shutil.which("make") is None:
         raise RoadbedError(
             "There is no make on PATH, and a service's commands are make targets.",
-            "Install make, or leave the installation out with --no-install.",
+            f"Install make, or do without: {option}.",
         )
     try:
         uv()
     except FileNotFoundError as error:
         raise RoadbedError(
             f"The uv that Roadbed locks and installs with is not there: {error}.",
-            "Install Roadbed again, or leave the installation out with --no-install.",
+            f"Install Roadbed again, or do without: {option}.",
         ) from error
 
 

@@ -10,7 +10,6 @@ import shlex
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +19,7 @@ from roadbed import commands, destination, git, rendering
 from roadbed.commands import CommandFailed
 from roadbed.errors import RoadbedError
 from roadbed.first_commit import InAnotherRepositoryError, commit
+from roadbed.steps import NotHere, State, Step, timed
 from roadbed.template import opened
 
 if TYPE_CHECKING:
@@ -29,33 +29,6 @@ if TYPE_CHECKING:
     from roadbed.template import Version
 
 NAME = "service_name"  # the question that the argument NAME answers
-
-
-class State(StrEnum):
-    """Where a step stands."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    STOPPED = "stopped"  # by the user
-    NOT_REACHED = "not reached"  # since another failed or was stopped
-    LEFT_OUT = "left out"  # not wanted, or not for this place
-
-
-@dataclass
-class Step:
-    """One step of the way.
-
-    Attributes:
-        name: render, lock, install, contract, commit, migrate or test.
-        seconds: how long it took (wall time).
-        detail: why it was left out or not reached, or the end of the output where it failed.
-    """
-
-    name: str
-    state: State = State.NOT_REACHED
-    seconds: float = 0.0
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,13 +116,13 @@ def create(request: Request, report: Callable[[Step], None] = lambda step: None)
     """
     git.require()
     if "install" not in request.left_out:
-        commands.require()
+        commands.require("--no-install")
     destination.require_free(request.folder)
     began = time.perf_counter()
     with _opened(request) as source:
         render = Step("render", seconds=time.perf_counter() - began)
         given = _answers(request, source)
-        with _timed(render, report), destination.made_whole(request.folder) as building:
+        with timed(render, report), destination.made_whole(request.folder) as building:
             answers = source.render(building, given)
         creation = Creation(
             path=request.folder,
@@ -198,7 +171,7 @@ class _Source:
     def render(self, folder: Path, answers: Answers) -> Answers:
         return rendering.render(
             self.tree, folder, answers, version=self.version, source=self.recorded
-        )
+        ).answers
 
 
 @contextmanager
@@ -249,8 +222,8 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
         elif creation.names(State.STOPPED):
             step.detail = "stopped"
         elif needed in creation.names(State.DONE):
-            with suppress(CommandFailed, git.GitError, _NotHere, KeyboardInterrupt):
-                with _timed(step, report):
+            with suppress(CommandFailed, git.GitError, NotHere, KeyboardInterrupt):
+                with timed(step, report):
                     action()
         creation.steps.append(step)
 
@@ -260,34 +233,11 @@ def _commit(creation: Creation) -> None:
         creation.warnings.extend(commit(creation.path, _message(creation)))
     except InAnotherRepositoryError as advice:
         creation.warnings.append(str(advice))
-        raise _NotHere("in another repository") from advice
+        raise NotHere("in another repository") from advice
 
 
 def _message(creation: Creation) -> str:
     return f"Create {creation.path.name} from template {creation.version}"
-
-
-class _NotHere(Exception):
-    """A step that is not for this place; `str()` of it says why."""
-
-
-@contextmanager
-def _timed(step: Step, report: Callable[[Step], None]) -> Iterator[None]:
-    """Clock a step and keep its state, whichever way it ends; an error goes on its way."""
-    began = time.perf_counter() - step.seconds
-    step.state, step.detail = State.RUNNING, ""
-    report(step)
-    try:
-        yield
-        step.state = State.DONE
-    except BaseException as error:
-        states = {_NotHere: State.LEFT_OUT, KeyboardInterrupt: State.STOPPED}
-        step.state = states.get(type(error), State.FAILED)
-        step.detail = str(error)
-        raise
-    finally:
-        step.seconds = time.perf_counter() - began
-        report(step)
 
 
 def _unanswered(answers: Answers) -> list[str]:

@@ -39,7 +39,7 @@ def commit(folder: Path, message: str) -> list[str]:
     # What is committed is the template's, as it is: no hook of this machine has a say in it.
     settings = ["-c", f"core.hooksPath={os.devnull}"]
     warnings = []
-    if not _identified(folder):
+    if not git.identified(folder):
         name, email = NEUTRAL
         settings += ["-c", f"user.name={name}", "-c", f"user.email={email}"]
         settings += ["-c", "commit.gpgSign=false"]
@@ -60,11 +60,3 @@ def _repository_around(folder: Path) -> str | None:
         return None
     ignored = git.succeeds("check-ignore", "--quiet", folder.name, at=folder.parent)
     return None if ignored else around
-
-
-def _identified(folder: Path) -> bool:
-    """Whether git knows author and committer without guessing from the machine's name."""
-    return all(
-        git.succeeds("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", at=folder)
-        for role in ("AUTHOR", "COMMITTER")
-    )

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roadbed.errors import RoadbedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from pathlib import Path
 
 OLDEST = (2, 28)  # the first with `git init --initial-branch`
@@ -55,22 +55,47 @@ class GitError(Exception):
         super().__init__(_CREDENTIALS.sub("", plain).removesuffix("."))
 
 
-def run(*arguments: str, at: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+def run(
+    *arguments: str,
+    at: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+) -> str:
     """Run git in the folder `at`, with `env` added, and return its output without the last line end.
 
     Raises:
         GitError: git exited with another code than 0.
         RoadbedError: there is no git on PATH.
     """
+    return text(read(*arguments, at=at, env=env, stdin=stdin)).removesuffix("\n")
+
+
+def read(
+    *arguments: str,
+    at: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    no: Container[int] = (),
+) -> bytes:
+    """Run git as `run` does, and return its output to the byte; the codes in `no` are answers too.
+
+    Raises:
+        GitError, RoadbedError: as `run`.
+    """
     inherited = {name: value for name, value in os.environ.items() if name not in PLACES}
+    given: dict[str, Any] = (
+        {"stdin": subprocess.DEVNULL}
+        if stdin is None
+        else {"input": stdin.encode(errors="surrogateescape")}
+    )
     try:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
             ["git", *arguments],
             cwd=at,
             env=inherited | dict(env or {}),
-            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            **given,
         )
     except FileNotFoundError as missing:
         if at is not None and not at.is_dir():
@@ -78,9 +103,14 @@ def run(*arguments: str, at: Path | None = None, env: Mapping[str, str] | None =
         raise RoadbedError(
             "There is no git on PATH.", f"Install git {_dotted(OLDEST)} or newer, and try again."
         ) from missing
-    if done.returncode:
+    if done.returncode and done.returncode not in no:
         raise GitError(arguments[0], done.stderr.decode(errors="replace"))
-    return done.stdout.decode(errors="surrogateescape").removesuffix("\n")
+    return done.stdout
+
+
+def text(output: bytes) -> str:
+    """What git wrote, as text; file names that are no UTF-8 survive the way there and back."""
+    return output.decode(errors="surrogateescape")
 
 
 def succeeds(*arguments: str, at: Path | None = None) -> bool:
@@ -100,7 +130,15 @@ def setting(key: str, at: Path | None = None) -> str | None:
         return None
 
 
-def require() -> None:
+def identified(at: Path) -> bool:
+    """Whether git knows author and committer without guessing from the machine's name."""
+    return all(
+        succeeds("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", at=at)
+        for role in ("AUTHOR", "COMMITTER")
+    )
+
+
+def require(oldest: tuple[int, int] = OLDEST) -> None:
     """Make sure that git is there and new enough.
 
     Raises:
@@ -108,9 +146,9 @@ def require() -> None:
     """
     answer = run("version")
     found = re.search(r"(\d+)\.(\d+)", answer)
-    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+    if found is None or (int(found[1]), int(found[2])) < oldest:
         raise RoadbedError(
-            f"`git version` says “{answer}”, and Roadbed needs {_dotted(OLDEST)} or newer.",
+            f"`git version` says “{answer}”, and this needs {_dotted(oldest)} or newer.",
             "Install a newer git, and try again.",
         )
 

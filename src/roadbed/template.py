@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,20 +75,10 @@ class Template:
         """
         if ref is None:
             newest = newest_release(self.releases())
-            candidates = [f"refs/tags/{newest}"] if newest else ["HEAD"]
+            wanted = f"refs/tags/{newest}" if newest else "HEAD"
         else:
-            candidates = [ref, f"refs/remotes/origin/{ref}"]
-        for candidate in candidates:
-            try:
-                commit = self._git(
-                    "rev-parse",
-                    "--verify",
-                    "--quiet",
-                    "--end-of-options",
-                    f"{candidate}^{{commit}}",
-                )
-            except git.GitError:
-                continue
+            wanted = ref
+        if commit := self.commit(wanted):
             return Version(self._git("describe", "--tags", "--always", commit), commit)
         if ref is None:
             raise RoadbedError(
@@ -98,6 +88,38 @@ class Template:
             f"The template {self.source} has no tag, branch or commit “{ref}”.",
             _known(self.releases()),
         )
+
+    def commit(self, ref: str) -> str | None:
+        """The commit that a tag, a branch (if only `origin` has it) or an abbreviation names."""
+        for candidate in (ref, f"refs/remotes/origin/{ref}"):
+            wanted = ("--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}")
+            with suppress(git.GitError):
+                return self._git("rev-parse", *wanted)
+        return None
+
+    def behind(self, old: Version, new: Version) -> list[str]:
+        """The versions after `old` up to `new`, oldest first: releases, else commits."""
+        if not (tags := self.releases()):
+            commits = self._git("rev-list", "--reverse", f"{old.commit}..{new.commit}")
+            return [commit[:7] for commit in commits.splitlines()]
+        inside = set(self._git("tag", "--merged", new.commit, "--no-merged", old.commit).split())
+        final = [tag for tag in tags if not Release(tag).is_prerelease or tag == new.name]
+        found = [tag for tag in final if tag in inside]
+        return found if not found or found[-1] == new.name else [*found, new.name]
+
+    def follows(self, new: Version, old: Version) -> bool:
+        """Whether `new` is later than `old`: by their numbers if both are releases, else by history."""
+        try:
+            return Release(new.name) > Release(old.name)
+        except InvalidVersion:
+            return not self._says("merge-base", "--is-ancestor", new.commit, old.commit)
+
+    def text(self, version: Version, path: str) -> str:
+        """The text of a file of `version`; empty if it has none there."""
+        try:
+            return self._git("cat-file", "blob", f"{version.commit}:{path}")
+        except git.GitError:
+            return ""
 
     def uncommitted(self) -> bool:
         """Whether the work tree holds changes that no version holds."""
@@ -119,6 +141,13 @@ class Template:
                 *("read-tree", "--reset", "-u", "--no-sparse-checkout", version.commit),
                 env={"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(Path(scratch, "index"))},
             )
+
+    def _says(self, *arguments: str) -> bool:
+        try:
+            self._git(*arguments)
+        except git.GitError:
+            return False
+        return True
 
     def _git(self, *arguments: str, env: dict[str, str] | None = None) -> str:
         return git.run(*arguments, env={"GIT_DIR": str(self.git_dir)} | (env or {}))

@@ -124,7 +124,9 @@ def test_git_is_not_called_for_each_file(small: Path, tmp_path: Path) -> None:
     assert 3 < len(calls) < 12
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["new", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["new", "--help"], ["update", "--help"]]
+)
 def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "roadbed", *arguments],
@@ -145,7 +147,7 @@ def test_the_version_names_the_template_too() -> None:
     assert "unknown" not in done.stdout
 
 
-@pytest.mark.parametrize("verb", [[], ["new"]])
+@pytest.mark.parametrize("verb", [[], ["new"], ["update"], ["status"]])
 def test_help_fits_a_screen(verb: list[str]) -> None:
     shown = run(*verb, "--help", COLUMNS="80").stdout.splitlines()
     assert shown[0].startswith("Usage: roadbed")
@@ -153,9 +155,10 @@ def test_help_fits_a_screen(verb: list[str]) -> None:
     assert max(map(len, shown)) <= 80
 
 
-def test_help_of_new_has_two_examples() -> None:
-    examples = run("new", "--help").stdout.partition("Examples:")[2].strip().splitlines()
-    assert [line.split()[:2] for line in examples] == [["roadbed", "new"]] * 2
+@pytest.mark.parametrize("verb", ["new", "update", "status"])
+def test_help_of_a_verb_has_two_examples(verb: str) -> None:
+    examples = run(verb, "--help").stdout.partition("Examples:")[2].strip().splitlines()
+    assert [line.split()[:2] for line in examples] == [["roadbed", verb]] * 2
 
 
 def test_a_terminal_without_unicode_will_do(small: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from roadbed.cli.new import EXAMPLES, new
+from roadbed.cli import new, status, update
 
 app = typer.Typer(
     help="Production Python web services from one template, and up to date with it.",
@@ -20,7 +20,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=EXAMPLES)(new)
+for verb, examples in (
+    (new.new, new.EXAMPLES),
+    (update.update, update.EXAMPLES),
+    (status.status, status.EXAMPLES),
+):
+    app.command(epilog=examples)(verb)
 
 
 def _version(wanted: bool) -> None:

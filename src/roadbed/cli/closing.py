@@ -23,10 +23,7 @@ def tell(creation: Creation, *, as_json: bool, quiet: bool) -> None:
         if step.state == "failed":
             typer.echo(f"\nThe step “{step.name}” failed:\n{step.detail}", err=True)
     if as_json:
-        steps = [
-            {"name": s.name, "state": s.state, "seconds": round(s.seconds, 3), "detail": s.detail}
-            for s in creation.steps
-        ]
+        steps = progress.described(creation.steps)
         typer.echo(_document(creation, steps=steps, next=_next(creation)))
     elif not quiet:
         _warn(creation)

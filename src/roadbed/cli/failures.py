@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from roadbed.errors import RoadbedError
+from roadbed.git import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,11 @@ def told(*, debug: bool) -> Iterator[None]:
             raise
         typer.echo(f"Error: {error.what}\n{error.advice}", err=True)
         raise typer.Exit(error.exit_code) from None
+    except GitError as error:
+        if debug:
+            raise
+        typer.echo(f"Error: git said no: {error}.\nSee more with --debug.", err=True)
+        raise typer.Exit(RoadbedError.exit_code) from None
     except KeyboardInterrupt:
         if debug:
             raise

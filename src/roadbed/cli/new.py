@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from roadbed.cli import closing, progress
+from roadbed.cli.arguments import answered, may_ask
 from roadbed.cli.failures import told
 from roadbed.errors import RoadbedError
 
@@ -59,7 +59,8 @@ def new(
 ) -> None:
     """Make a service: files, lock, installation, contract, first commit, migrations, tests."""
     with told(debug=debug):
-        from roadbed.creation import Request, State, create, preview
+        from roadbed.creation import Request, create, preview
+        from roadbed.steps import State
 
         request = Request(
             name=name,
@@ -67,7 +68,7 @@ def new(
             answers=_answers(data or [], answers),
             template=template,
             ref=ref,
-            interactive=_may_ask() and not (defaults or as_json),
+            interactive=may_ask() and not (defaults or as_json),
             left_out=_left_out(no_install=no_install, no_git=no_git, no_verify=no_verify),
         )
         if dry_run:
@@ -100,18 +101,7 @@ def _answers(data: list[str], file: Path | None) -> dict[str, Any]:
             for key, answer in read_answers(file).items()
             if key != NAME and not key.startswith("_")
         }
-    for pair in data:
-        key, equals, answer = pair.partition("=")
-        if not (key and equals):
-            raise RoadbedError(
-                f"“-d {pair}” is no answer.", "Write it as -d question=answer, such as -d team=web."
-            )
-        answers[key] = answer
-    return answers
-
-
-def _may_ask() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return answers | answered(data)
 
 
 def _left_out(*, no_install: bool, no_git: bool, no_verify: bool) -> dict[str, str]:

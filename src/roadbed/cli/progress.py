@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from roadbed.creation import Step
-
-    Report = Callable[[Step], None]
+    from roadbed.steps import Report, Step
 
 
 @contextmanager
@@ -37,6 +35,14 @@ def line(step: Step) -> str:
     if step.state == "done":
         return f"✓ {step.name:<8} {step.seconds:6.1f} s"
     return f"✗ {step.name:<8} {step.seconds:6.1f} s  {step.state}"
+
+
+def described(steps: list[Step]) -> list[dict[str, str | float]]:
+    """Steps as JSON documents tell them."""
+    return [
+        {"name": s.name, "state": s.state, "seconds": round(s.seconds, 3), "detail": s.detail}
+        for s in steps
+    ]
 
 
 def _plain(step: Step) -> None:

@@ -1,0 +1,82 @@
+"""Twenty services with different answers and lives of their own follow the template unattended.
+
+Three versions, one of which changes the kit's schema; at the end each service's own formatter and
+suite say whether it is well. A team that changed a line of the kit which the template changed too
+gets a conflict, and that is reported.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+CHECKOUT = Path(__file__).parents[1]
+SERVICES = 20
+GOAL = 0.95  # of them update unattended
+_MODULES = ("payment", "invoice", "category", "line_item", "fee")
+_DEPLOYMENTS = ("kubernetes", "compose", "none")
+
+
+def run() -> bool:
+    """Print a line for each service, and say whether enough of them updated unattended."""
+    sys.path.append(str(CHECKOUT / "tests"))
+    import futures
+    from histories import git, made
+
+    dice, unattended, reported = Random(20), 0, 0  # noqa: S311
+    with TemporaryDirectory(prefix="bench-fleet-") as scratch:
+        Path(scratch).chmod(0o755)
+        template = Path(scratch, "roadbed")
+        git(Path(scratch), "clone", "--quiet", "--no-tags", str(CHECKOUT), str(template))
+        git(template, "remote", "remove", "origin")
+        futures.future(template)
+        for number in range(SERVICES):
+            answers = {
+                "module": _MODULES[number % 5],
+                "deployment": _DEPLOYMENTS[number % 3],
+                "ownership": ("account", "shared")[number % 2],
+                "public_ids": ("v4", "v7")[number // 2 % 2],
+                "oidc": ("false", "true")[number // 3 % 2],
+            }
+            service = made(template, Path(scratch, f"team-{number:02}"), "1.0.0", **answers)
+            done = futures.team(service, dice)
+            if number % 6 == 1:
+                futures.patch_kit_elsewhere(service)
+                done.append("patch_kit_elsewhere")
+            if number == SERVICES - 1:
+                futures.patch_kit(service)
+                done.append("patch_kit")
+            git(service, "add", "--all")
+            git(service, "commit", "--quiet", "--message", "The team's work")
+            outcome, detail = _followed(service, futures.VERSIONS[1:])
+            unattended += outcome == "updated"
+            reported += outcome == "conflicts"
+            print(
+                f"{'fleet':<10} {service.name} {outcome:<10} {', '.join(done)}{detail}", flush=True
+            )
+    held = unattended >= GOAL * SERVICES and unattended + reported == SERVICES
+    print(
+        f"{'':<10} {unattended} of {SERVICES} unattended, {reported} reported conflicts;"
+        f" the goal of {GOAL:.0%} {'holds' if held else 'is BROKEN'}"
+    )
+    return held
+
+
+def _followed(service: Path, versions: tuple[str, ...]) -> tuple[str, str]:
+    """How far a service comes; tried at the last version."""
+    outcome = ""
+    for version in versions:
+        last = ["--no-verify"] if version != versions[-1] else []
+        command = [sys.executable, "-m", "roadbed", "update", "--to", version, "--json", *last]
+        asked = subprocess.run(command, cwd=service, check=False, capture_output=True, text=True)
+        told: dict[str, Any] = json.loads(asked.stdout) if asked.stdout else {}
+        outcome = told.get("outcome", "error")
+        if outcome != "updated":
+            paths = [each["path"] for each in told.get("conflicts", [])]
+            return outcome, f" -> {version}: {', '.join(paths) or asked.stderr[-2000:]}"
+    return outcome, ""
