@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import make_new, new, pages, public_ids
+from bench import incidents, make_new, new, pages, public_ids
 
 BENCHMARKS = {
     "new": new.run,
     "make-new": make_new.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
+    "incidents": incidents.run,
 }
 
 
