@@ -154,6 +154,13 @@ def test_help_fits_a_screen_and_has_two_examples(verb: str) -> None:
         assert [line.split()[:3] for line in examples] == [["roadbed", "incident", verb]] * 2
 
 
+def test_a_misspelt_verb_is_told_the_right_one() -> None:
+    for words, meant in {("incident", "serach"): "search", ("nwe",): "new"}.items():
+        done = subprocess.run([PROGRAM, *words], check=False, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert f"Did you mean '{meant}'?" in done.stderr
+
+
 def test_the_shell_completes_verbs() -> None:
     asked = {
         "_ROADBED_COMPLETE": "complete_bash",

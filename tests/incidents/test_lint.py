@@ -186,6 +186,7 @@ def test_it_is_looked_for_in_the_service() -> None:
         *(("rule", "job:latency:p95"), ("rule", "no-offset"), ("rule", "test_index")),
     ]
     missing = [
+        ("file", "x" * 300 + ".py"),
         *(("file", "tests/test_other.py"), ("test", "test_inde"), ("test", "test_of_others")),
         *(
             ("test", "test_in_words"),

@@ -221,6 +221,9 @@ def test_the_service_one_is_in_is_meant(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir("orders/src/deep")
     assert [str(place.path) for place in read_all([], [])] == ["../../RUNBOOK.md"]
     assert runbook_of(None) == Path("../../RUNBOOK.md")
+    Path(".git").touch()  # a worktree's is a file
+    with pytest.raises(RoadbedError, match=r"There is no RUNBOOK\.md in .* or above it"):
+        runbook_of(None)
     assert runbook_of(top / "orders").samefile(top / "orders/RUNBOOK.md")
     with pytest.raises(RoadbedError, match="There is no elsewhere"):
         read_all([Path("elsewhere")], [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
@@ -22,14 +22,20 @@ class Verbs(TyperGroup):
 
     later: ClassVar[dict[str, str]] = {}
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._eager = dict(self.commands)
+        # Typer proposes what is in here for a verb that is misspelt, and looks at the names alone.
+        self.commands = {**dict.fromkeys(self.later, self), **self._eager}
+
     def list_commands(self, ctx: Context) -> list[str]:
         """Their names."""
-        return [*self.later, *super().list_commands(ctx)]
+        return list(self.commands)
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """The verb of that name."""
         if cmd_name not in self.later:
-            return super().get_command(ctx, cmd_name)
+            return self._eager.get(cmd_name)
         file, _, function = self.later[cmd_name].partition(":")
         module = import_module(file)
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -13,10 +13,20 @@ from roadbed.errors import RoadbedError
 
 
 def keep(text: str) -> Path:
-    """Write a draft where only its writer can read it."""
-    descriptor, name = mkstemp(prefix="incident-", suffix=".md")
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as file:
-        file.write(text)
+    """Write a draft where only its writer can read it.
+
+    Raises:
+        RoadbedError: there is no room for it.
+    """
+    try:
+        descriptor, name = mkstemp(prefix="incident-", suffix=".md")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise RoadbedError(
+            f"A draft can't be kept: {error.strerror or error}.",
+            "Make room in the folder for temporary files (TMPDIR), or give all options.",
+        ) from error
     return Path(name)
 
 

@@ -43,10 +43,10 @@ def runbook_of(path: Path | None) -> Path:
     Raises:
         RoadbedError: there is none.
     """
-    if path is not None and path.is_file():
+    if path is not None and _is_file(path):
         return path
     start = Path() if path is None else path
-    if path is not None and not path.is_dir():
+    if path is not None and not os.path.isdir(path):  # noqa: PTH112 (see `_is_file`)
         raise RoadbedError(f"There is no {path}.", "Name a service's folder, or its runbook.")
     found = _upwards(start)
     if found is None:
@@ -70,9 +70,9 @@ def read_all(paths: Iterable[Path], warn: list[str]) -> list[Place]:
     named = list(paths) or [_upwards(Path()) or Path()]
     places: dict[str, Place] = {}
     for path in named:
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110 (see `_is_file`)
             raise RoadbedError(f"There is no {path}.", "Name folders, or runbooks.")
-        for file in [path] if path.is_file() else _below(path, warn):
+        for file in [path] if _is_file(path) else _below(path, warn):
             try:
                 text = file.read_bytes().decode(errors="replace")
             except OSError as error:
@@ -88,10 +88,15 @@ def read_all(paths: Iterable[Path], warn: list[str]) -> list[Place]:
 
 
 def _upwards(start: Path) -> Path | None:
-    """The nearest runbook in `start` or above it, as a path that is short from here."""
+    """The nearest runbook in `start` or above it, as a path that is short from here.
+
+    Not above the repository: an incident is not for another one's runbook.
+    """
     for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / NAME).is_file():
+        if _is_file(folder / NAME):
             return Path(os.path.relpath(folder / NAME))
+        if os.path.exists(folder / ".git"):  # noqa: PTH110 (see `_is_file`)
+            break
     return None
 
 
@@ -107,5 +112,10 @@ def _below(root: Path, warn: list[str]) -> Iterator[Path]:
             and name not in _OTHERS_PLACES
             and not os.path.exists(f"{folder}/{name}/pyvenv.cfg")  # noqa: PTH110 (for speed)
         )
-        if NAME in files and (runbook := Path(folder, NAME)).is_file():
+        if NAME in files and _is_file(runbook := Path(folder, NAME)):
             yield runbook
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file, as far as one may look: pathlib raises where one may not."""
+    return os.path.isfile(path)  # noqa: PTH113

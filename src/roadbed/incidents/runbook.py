@@ -98,12 +98,14 @@ class Runbook:
     def incidents(self) -> list[Incident]:
         """All entries, in the order of the file."""
         found = []
-        for number, (index, line) in enumerate(self._outline):
+        outline = self._outline
+        for number, (index, line) in enumerate(outline):
             heading = INCIDENT.match(line)
             if heading is None:
                 continue
-            later = (at for at, other in self._outline[number + 1 :] if _ends(heading[1], other))
-            lines = self.bare[index : next(later, len(self.bare))]
+            later = (outline[at] for at in range(number + 1, len(outline)))
+            end = next((at for at, other in later if _ends(heading[1], other)), len(self.bare))
+            lines = self.bare[index:end]
             while not _filled(lines[-1]):
                 lines.pop()
             found.append(Incident(head(lines), lines, index + 1))

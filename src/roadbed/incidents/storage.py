@@ -74,23 +74,36 @@ def edit(path: Path, change: Callable[[str], str]) -> None:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise RoadbedError(
-                        f"Others have been writing in {folder} for {PATIENCE:.0f} seconds.",
-                        "See what holds the folder, and try again.",
-                    ) from None
-                time.sleep(0.01)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _locking(error, folder) from error
+    try:
+        _lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError as error:
+            raise _locking(error, folder) from error
+        else:
+            return
+    raise RoadbedError(
+        f"Others have been writing in {folder} for {PATIENCE:.0f} seconds.",
+        "See what holds the folder, and try again.",
+    )
+
+
+def _locking(error: OSError, folder: Path) -> RoadbedError:
+    return RoadbedError(f"{folder} can't be locked: {error.strerror or error}.", _MEND)
 
 
 def _replace(target: Path, content: bytes) -> None:

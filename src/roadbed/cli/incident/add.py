@@ -81,6 +81,8 @@ def add(
         runbook = runbook_of(path)
         if not dry_run:
             storage.require_writable(runbook)
+        if edit and source == "-":
+            raise RoadbedError("An editor can't share its input with --from -.", "Name a file.")
         known = _read(source) | {name: value for name, value in options.items() if value}
         ask = bool(given.missing(known)) and not as_json and source != "-" and may_ask()
         with completed(known, runbook, edit=edit, ask=ask, keep=dry_run) as complete:

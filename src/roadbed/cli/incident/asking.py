@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,8 @@ def _answered(known: Given, draft: Path) -> Given:
     open_ = missing(known) if known.get("date") else ["date", *missing(known)]
     for name in open_:
         known = known | {name: _prompt(labels[name], str(today()) if name == "date" else None)}
-        draft.write_text(draft_of(known), "utf-8")
+        with suppress(OSError):  # it was kept for the case that something else fails
+            draft.write_text(draft_of(known), "utf-8", errors="replace")
     return known
 
 

@@ -47,6 +47,8 @@ def lint(
                 level = styled(it.level, fg="red" if it.level is Level.ERROR else "yellow")
                 typer.echo(f"{where} {level}: {plain(it.message)} [{it.rule}]")
             notes = len(findings) - errors
-            typer.echo(f"{incidents} incidents: {errors} errors, {notes} notes", err=True)
+            counts = {"incident": incidents, "error": errors, "note": notes}
+            said = [f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items()]
+            typer.echo(", ".join(said), err=True)
     if errors:
         raise typer.Exit(1)

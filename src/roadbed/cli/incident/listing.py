@@ -65,6 +65,8 @@ def list_(
             telling.document(incidents=[telling.record(it.place, it.incident) for it in found])
         elif not quiet:
             typer.echo(_table(found) if form is Format.MARKDOWN else _lines(found), nl=False)
+            if not found:
+                typer.echo("There is no such incident.", err=True)
     if not found:
         raise typer.Exit(1)
 
