@@ -43,13 +43,13 @@ def test_it_is_written_so_that_each_field_is_a_paragraph() -> None:
     assert len(paragraphs) == len(FIELDS)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(entries())
 def test_what_was_written_is_what_is_read(made: Entry) -> None:
     assert parse(render(made).split("\n")) == made
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(entries())
 def test_nothing_in_a_field_is_taken_for_structure(made: Entry) -> None:
     """A whole Markdown parser sees one heading, the comment, and nothing that swallows the end."""

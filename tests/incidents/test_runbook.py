@@ -26,7 +26,7 @@ def titles(text: str) -> list[str]:
     return [incident.entry.title for incident in Runbook(text).incidents]
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runbooks(), entries())
 def test_any_runbook_takes_any_entry_and_gives_its_bytes_back(text: str, new: Entry) -> None:
     made = added(text, new)
@@ -39,7 +39,7 @@ def test_any_runbook_takes_any_entry_and_gives_its_bytes_back(text: str, new: En
     assert [it.entry for it in after if it is not there] == [it.entry for it in before]
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from(TRAPS), max_size=12), entries())
 def test_any_text_at_all_is_refused_or_keeps_its_bytes(lines: list[str], new: Entry) -> None:
     text = "\n".join(lines)
@@ -51,7 +51,7 @@ def test_any_text_at_all_is_refused_or_keeps_its_bytes(lines: list[str], new: En
     assert new._replace(id="") in [it.entry._replace(id="") for it in Runbook(made.text).incidents]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(runbooks(), entries(), entries())
 def test_a_second_one_goes_in_as_well(text: str, first: Entry, second: Entry) -> None:
     assume(not first.says_the_same_as(second))
