@@ -55,12 +55,9 @@ def list_(
 ) -> None:
     """List incidents, the newest first. Exit code 1: none."""
     with told(debug=debug):
-        from roadbed.incidents.choosing import Filter, chosen
+        from roadbed.incidents.choosing import chosen
 
-        wanted = Filter(
-            tag or (), service or (), [*map(str, severity or ())], telling.first_day(since)
-        )
-        found = chosen(telling.read(paths), wanted)
+        found = chosen(telling.read(paths), telling.wanted(tag, service, severity, since))
         if as_json or form is Format.JSON:
             telling.document(incidents=[telling.record(it.place, it.incident) for it in found])
         elif not quiet:

@@ -43,18 +43,14 @@ def search(
 ) -> None:
     """Find incidents, the best first, also where the words differ. Exit code 1: none."""
     with told(debug=debug):
-        from roadbed.incidents.choosing import Filter
         from roadbed.incidents.search.query import search as find
 
-        wanted = Filter(
-            tag or (), service or (), [*map(str, severity or ())], telling.first_day(since)
-        )
         warnings: list[str] = []
         question = " ".join(words)
         answer = find(
             telling.read(paths),
             question,
-            wanted=wanted,
+            wanted=telling.wanted(tag, service, severity, since),
             without=without or (),
             limit=limit,
             warn=warnings,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from roadbed.incidents.choosing import Filter
     from roadbed.incidents.entry import Entry
     from roadbed.incidents.places import Place
     from roadbed.incidents.runbook import Incident
@@ -86,7 +87,19 @@ def warn(sentences: Iterable[str]) -> None:
         typer.echo(f"Warning: {plain(sentence)}", err=True)
 
 
-def first_day(since: str | None) -> str:
+def wanted(
+    tag: list[str] | None,
+    service: list[str] | None,
+    severity: list[int] | None,
+    since: str | None,
+) -> Filter:
+    """What the options that choose incidents mean."""
+    from roadbed.incidents.choosing import Filter
+
+    return Filter(tag or (), service or (), [str(it) for it in severity or ()], _first_day(since))
+
+
+def _first_day(since: str | None) -> str:
     """The first day that `--since` means, as `YYYY-MM-DD`, or nothing."""
     if since is None:
         return ""
