@@ -9,6 +9,7 @@ from bench import (
     fleet,
     fuzz,
     idempotency,
+    incidents,
     kills,
     limits,
     losses,
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "losses": losses.run,
     "kills": kills.run,
     "fleet": fleet.run,
+    "incidents": incidents.run,
 }
 
 

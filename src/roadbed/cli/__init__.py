@@ -7,25 +7,34 @@ from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from roadbed.cli import new, status, update
+from roadbed.cli.incident import incident
+from roadbed.cli.verbs import Verbs
+
+
+class RoadbedVerbs(Verbs):
+    """What Roadbed can do."""
+
+    later: ClassVar = {
+        "new": "roadbed.cli.new:new",
+        "update": "roadbed.cli.update:update",
+        "status": "roadbed.cli.status:status",
+        "check": "roadbed.cli.check:check",
+    }
+
 
 app = typer.Typer(
+    cls=RoadbedVerbs,
     help="Production Python web services from one template, and up to date with it.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb, examples in (
-    (new.new, new.EXAMPLES),
-    (update.update, update.EXAMPLES),
-    (status.status, status.EXAMPLES),
-):
-    app.command(epilog=examples)(verb)
+app.add_typer(incident)
 
 
 def _version(wanted: bool) -> None:
