@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from roadbed.cli.new import EXAMPLES, new
+from roadbed.cli import check, new
 
 app = typer.Typer(
     help="Production Python web services from one template, and up to date with it.",
@@ -20,7 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=EXAMPLES)(new)
+app.command(epilog=new.EXAMPLES)(new.new)
+app.command(epilog=check.EXAMPLES)(check.check)
 
 
 def _version(wanted: bool) -> None:

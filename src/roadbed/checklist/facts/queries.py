@@ -1,0 +1,105 @@
+"""Queries that are built by methods: `.offset(…)`, `.paginate(…)`, and deletions."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+from roadbed.checklist.facts.module import Module, last, number, string
+
+ORMS = (
+    "sqlalchemy", "sqlmodel", "flask_sqlalchemy", "tortoise", "peewee", "ormar", "piccolo",
+    "databases", "advanced_alchemy", "playhouse",
+)  # fmt: skip
+
+_BUILDS = {
+    "select", "query", "filter", "filter_by", "where", "order_by", "limit", "join", "outerjoin",
+    "group_by", "options", "distinct", "all_", "select_from", "exec_query", "having",
+}  # fmt: skip
+_SESSION = re.compile(r"(^|_)(session|sess|db)$")
+_HTTP = ("requests", "httpx", "httpx2", "aiohttp")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A step of a query: `offset`, `paginate` or `delete`, and how it is spelled."""
+
+    path: str
+    line: int
+    step: str
+    spelled: str
+
+
+def collect(module: Module) -> list[Query]:
+    """The steps of a module's queries that rules ask about."""
+    knows_orm = module.imports_any(*ORMS)
+    found = []
+    for call in module.all(ast.Call):
+        step = _step(module, call, knows_orm)
+        if step:
+            function = ast.unparse(call.func)
+            spelled = function if len(function) <= 60 else f"…{function[-57:]}"
+            line = call.func.end_lineno or call.lineno
+            found.append(Query(module.path, line, step, f"{spelled}(…)"))
+    return found
+
+
+def _step(module: Module, call: ast.Call, knows_orm: bool) -> str:
+    function = call.func
+    if isinstance(function, ast.Attribute):
+        if function.attr == "offset":
+            skips = bool(call.args) and number(call.args[0]) != 0
+            return "offset" if skips and (knows_orm or _builds(function.value)) else ""
+        if function.attr == "paginate":
+            return "offset" if _paginates(module, function.value, knows_orm) else ""
+        if function.attr == "delete" and _deletes(module, call, function.value, knows_orm):
+            return "delete"
+        if function.attr == "delete" and module.dotted(function).startswith("sqlalchemy."):
+            return "delete"
+        return ""
+    called = module.dotted(function)
+    if last(called) == "delete" and called.partition(".")[0] in {"sqlalchemy", "sqlmodel"}:
+        return "delete"
+    return ""
+
+
+def _builds(node: ast.expr) -> bool:
+    """Whether an expression is a chain of calls that builds a query."""
+    while True:
+        if isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, ast.Attribute):
+            if node.attr in _BUILDS:
+                return True
+            node = node.value
+        else:
+            return isinstance(node, ast.Name) and node.id in {"select", "query"}
+
+
+def _paginates(module: Module, receiver: ast.expr, knows_orm: bool) -> bool:
+    """Flask-SQLAlchemy's `query.paginate(…)` and `db.paginate(…)`; boto3 has another one."""
+    if isinstance(receiver, ast.Name) and receiver.id == "db":
+        return True
+    return _builds(receiver) and (knows_orm or not module.imports_any("boto3", "botocore"))
+
+
+def _deletes(module: Module, call: ast.Call, receiver: ast.expr, knows_orm: bool) -> bool:
+    """Whether `receiver.delete(…)` removes rows: a session's or a query's, not a client's."""
+    if _builds(receiver):
+        return True
+    name = _last_word(receiver)
+    if not _SESSION.search(name) or len(call.args) != 1:
+        return False
+    argument = call.args[0]
+    if string(argument) is not None or isinstance(argument, ast.JoinedStr):
+        return False  # an address, or a key
+    if isinstance(receiver, ast.Attribute) and _last_word(receiver.value) == "db":
+        return True  # db.session
+    return knows_orm and not module.imports_any(*_HTTP)
+
+
+def _last_word(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

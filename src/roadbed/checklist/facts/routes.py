@@ -1,0 +1,188 @@
+"""Routes as their decorators say them, for services without an OpenAPI document."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+from roadbed.checklist.facts.module import Module, keyword, last, string, whole
+
+_VERBS = {"get", "post", "put", "patch", "delete"}
+_LISTS = {"list", "List", "Sequence", "set", "Set", "tuple", "Iterable"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a route's function.
+
+    Attributes:
+        kind: its annotation, as written.
+        maximum: the `le=` or `lt=` of its `Query(…)`, if there is one.
+    """
+
+    name: str
+    kind: str
+    maximum: int | None
+
+
+@dataclass(frozen=True)
+class Route:
+    """A function that serves a path.
+
+    Attributes:
+        framework: fastapi or flask.
+        address: as its decorator and its router say it; what an including router adds is not known.
+        whole: nothing can be added to the address, since it is the application's own.
+        answers: the annotation of what it answers, as written; empty when it has none.
+        many: it answers a bare list.
+    """
+
+    path: str
+    line: int
+    framework: str
+    method: str
+    address: str
+    whole: bool
+    function: str
+    answers: str
+    many: bool
+    parameters: tuple[Parameter, ...]
+
+    def __str__(self) -> str:
+        """Name the route as a client calls it."""
+        return f"{self.method} {self.address or '/'}"
+
+
+def collect(module: Module) -> list[Route]:
+    """The FastAPI and Flask routes of a module."""
+    routers = _routers(module)
+    if not routers and not module.imports_any("fastapi", "flask"):
+        return []
+    found = []
+    for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
+        for function in module.all(kind):
+            for decorator in function.decorator_list:
+                if isinstance(decorator, ast.Call):
+                    found += _routes(module, function, decorator, routers)
+    return found
+
+
+@dataclass(frozen=True)
+class _Router:
+    framework: str
+    prefix: str
+    whole: bool
+
+
+def _routers(module: Module) -> dict[str, _Router]:
+    """The names that hold applications, routers and blueprints."""
+    kinds = {"FastAPI": "fastapi", "APIRouter": "fastapi", "Flask": "flask", "Blueprint": "flask"}
+    found = {}
+    for assign in module.all(ast.Assign):
+        made = assign.value
+        if isinstance(made, ast.Call) and last(module.dotted(made.func)) in kinds:
+            kind = last(module.dotted(made.func))
+            prefix = keyword(made, "prefix") or keyword(made, "url_prefix")
+            known = "" if prefix is None else string(prefix)
+            router = _Router(
+                kinds[kind], known or "", kind in {"FastAPI", "Flask"} and known is not None
+            )
+            found |= {each.id: router for each in assign.targets if isinstance(each, ast.Name)}
+    return found
+
+
+def _routes(
+    module: Module,
+    function: ast.FunctionDef | ast.AsyncFunctionDef,
+    decorator: ast.Call,
+    routers: dict[str, _Router],
+) -> list[Route]:
+    called = decorator.func
+    if not isinstance(called, ast.Attribute):
+        return []
+    router = routers.get(called.value.id) if isinstance(called.value, ast.Name) else None
+    own = string(decorator.args[0]) if decorator.args else string(keyword(decorator, "path"))
+    methods = _methods(called.attr, decorator)
+    if own is None or not methods or (router is None and not own.startswith("/") and own):
+        return []
+    framework = router.framework if router else _framework(module)
+    if not framework:
+        return []
+    model = keyword(decorator, "response_model")
+    answers = model or function.returns
+    return [
+        Route(
+            path=module.path,
+            line=function.lineno,
+            framework=framework,
+            method=method,
+            address=(router.prefix if router else "") + own,
+            whole=router is not None and router.whole,
+            function=function.name,
+            answers=ast.unparse(answers) if answers is not None else "",
+            many=_is_list(answers),
+            parameters=tuple(_parameters(function)),
+        )
+        for method in methods
+    ]
+
+
+def _framework(module: Module) -> str:
+    return next((each for each in ("fastapi", "flask") if module.imports_any(each)), "")
+
+
+def _methods(verb: str, decorator: ast.Call) -> list[str]:
+    if verb in _VERBS:
+        return [verb.upper()]
+    if verb not in {"route", "api_route"}:
+        return []
+    given = keyword(decorator, "methods")
+    if isinstance(given, (ast.List, ast.Tuple, ast.Set)):
+        return [method.upper() for each in given.elts if (method := string(each))]
+    return ["GET"] if given is None else []
+
+
+def _is_list(answers: ast.expr | None) -> bool:
+    return isinstance(answers, ast.Subscript) and (
+        isinstance(answers.value, ast.Name) and answers.value.id in _LISTS
+    )
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[Parameter]:
+    arguments = function.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults: dict[str, ast.expr | None] = dict(
+        zip([each.arg for each in reversed(plain)], reversed(arguments.defaults), strict=False)
+    )
+    defaults |= {
+        each.arg: default
+        for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    }
+    return [
+        Parameter(
+            each.arg,
+            ast.unparse(each.annotation) if each.annotation else "",
+            _maximum(each.annotation, defaults.get(each.arg)),
+        )
+        for each in [*plain, *arguments.kwonlyargs]
+    ]
+
+
+def _maximum(annotation: ast.expr | None, default: ast.expr | None) -> int | None:
+    for node in (annotation, default):
+        for inner in ast.walk(node) if node is not None else ():
+            if isinstance(inner, ast.Call):
+                for name, less in (("le", 0), ("lt", 1)):
+                    bound = whole(keyword(inner, name))
+                    if bound is not None:
+                        return bound - less
+    return None
+
+
+def integer_parameters(route: Route) -> list[str]:
+    """The whole numbers in a route's address, by name."""
+    if route.framework == "flask":
+        return re.findall(r"<int(?:\([^)]*\))?:(\w+)>", route.address)
+    named = set(re.findall(r"{(\w+)", route.address))
+    return [each.name for each in route.parameters if each.name in named and each.kind == "int"]
