@@ -42,7 +42,8 @@ def imported(root: Path, name: str) -> Document:
     """
     if not re.fullmatch(r"\w+(\.\w+)*:\w+(\.\w+)*", name):
         raise RoadbedError(
-            f"“{name}” names no application.", "Name it as MODULE:APP, such as orders.main:create_app."
+            f"“{name}” names no application.",
+            "Name it as MODULE:APP, such as orders.main:create_app.",
         )
     try:
         ran = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from roadbed.checklist.rule import Item, Rule
 from roadbed.checklist.rules import alerts, api, boundaries, calls, database, itself, people
@@ -40,11 +41,11 @@ def named(name: str) -> list[Rule]:
         RoadbedError: there are none.
     """
     wanted = name.strip()
+    family = re.fullmatch(r"RB\d{1,3}", wanted, re.IGNORECASE)
     found = [
         rule
         for rule in RULES
-        if wanted.lower() == rule.name
-        or (len(wanted) > 2 and rule.code.startswith(wanted.upper()))
+        if wanted.lower() == rule.name or (family and rule.code.startswith(wanted.upper()))
     ]
     if not found:
         near = difflib.get_close_matches(wanted.lower(), [rule.name for rule in RULES], n=1)

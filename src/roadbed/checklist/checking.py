@@ -93,7 +93,9 @@ class Report:
         if apart:
             words[0] += f" ({', '.join(apart)})"
         if states[State.NA]:
-            words.append(f"{states[State.NA]} {'does' if states[State.NA] == 1 else 'do'} not apply")
+            words.append(
+                f"{states[State.NA]} {'does' if states[State.NA] == 1 else 'do'} not apply"
+            )
         own = worst([each.state for each in self.of(Item.ITSELF)])
         if own is State.FAIL:
             words.append("and the check itself has something to say")
@@ -118,9 +120,7 @@ def check(
     for name, evidence in waivers.findings(waiving, today, all_rules=everything).items():
         if name in found:
             found[name] = evidence
-    return Report(
-        root, tuple(Result(rule, tuple(_sorted(found[rule.name]))) for rule in rules)
-    )
+    return Report(root, tuple(Result(rule, tuple(_sorted(found[rule.name]))) for rule in rules))
 
 
 def _asked(rule: Rule, service: Service) -> list[Evidence]:
@@ -152,7 +152,10 @@ def fingerprints(result: Result) -> list[str]:
     seen: Counter[tuple[str, str]] = Counter()
     names = []
     for evidence in result.evidence:
-        about = (evidence.place.path if evidence.place else "", evidence.subject or evidence.message)
+        about = (
+            evidence.place.path if evidence.place else "",
+            evidence.subject or evidence.message,
+        )
         spelled = "\0".join([result.rule.name, *about, str(seen[about])])
         seen[about] += 1
         names.append(hashlib.sha256(spelled.encode("utf-8", "replace")).hexdigest()[:32])

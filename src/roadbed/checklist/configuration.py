@@ -101,7 +101,9 @@ def _configuration(table: dict[str, Any], text: str) -> Configuration:
         if name not in _DATABASE:
             raise _broken(f"there is no “database.{name}”; there are {', '.join(_DATABASE)}")
         if isinstance(value, bool) or not isinstance(value, _DATABASE[name]):
-            raise _broken(f"“database.{name}” is {' or '.join(k.__name__ for k in _DATABASE[name])}")
+            raise _broken(
+                f"“database.{name}” is {' or '.join(k.__name__ for k in _DATABASE[name])}"
+            )
     waive = table.get("waive", [])
     if not (isinstance(waive, list) and all(isinstance(each, dict) for each in waive)):
         raise _broken("“waive” is written as [[tool.roadbed.check.waive]]")

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from roadbed.checklist.configuration import Configuration
+    from roadbed.checklist.facts.documents import Document as Markdown
     from roadbed.checklist.facts.python import Facts
 
-MIGRATIONS = re.compile(r"(^|/)(migrations?|alembic|versions)(/|$)")
+MIGRATIONS = re.compile(r"(^|/)(migrations?(\.py)?|alembic|versions)(/|$)")
 
 
 class Service:
@@ -89,7 +90,7 @@ class Service:
         """The packages that its code imports."""
         return frozenset().union(*(facts.imported for facts in self.code))
 
-    def document(self, name: str) -> documents.Document | None:
+    def document(self, name: str) -> Markdown | None:
         """README, ARCHITECTURE or RUNBOOK, at the top or in docs/, as Markdown."""
         path = self.document_path(name)
         return None if path is None else documents.parse(path, self.tree.text(path))

@@ -104,7 +104,9 @@ class Tree:
                 yield path
 
     def _is_closed(self, name: str) -> bool:
-        return name in _CLOSED or name.endswith(".egg-info") or (name[0] == "." and name not in _OPEN)
+        return (
+            name in _CLOSED or name.endswith(".egg-info") or (name[0] == "." and name not in _OPEN)
+        )
 
     def _is_excluded(self, path: str) -> bool:
         return any(fnmatch(path, each) or fnmatch(path, f"{each}/*") for each in self._exclude)

@@ -1,7 +1,7 @@
 """Waivers: a comment beside the line, or a table in pyproject.toml, with a reason.
 
-    pool = create_pool(url)  # checklist: allow[call-without-timeout] the role sets its time-outs
-    -- checklist: allow[select-star] until=2027-01-31 the archive copies whatever there is
+pool = create_pool(url)  # checklist: allow[call-without-timeout] the role sets its time-outs
+-- checklist: allow[select-star] until=2027-01-31 the archive copies whatever there is
 """
 
 from __future__ import annotations
@@ -73,12 +73,11 @@ def _covers(waiver: Waiver, evidence: Evidence) -> bool:
 def collect(tree: Tree, configured: tuple[Waiver, ...], known: set[str]) -> Waivers:
     """The waivers of a service; `known` are the names and codes of all rules."""
     waivers = Waivers()
-    for waiver, why in [*((each, "") for each in configured), *_in_files(tree)]:
+    for waiver, wrong in [*((each, "") for each in configured), *_in_files(tree)]:
         odd = [each for each in waiver.rules if each not in known]
-        if odd or not waiver.rules:
-            why = f"it names no rule that there is: “{', '.join(odd)}”"
-        elif not waiver.reason and not why:
-            why = "it gives no reason"
+        no_rule = f"it names no rule that there is: “{', '.join(odd)}”"
+        no_reason = "" if waiver.reason else "it gives no reason"
+        why = wrong or (no_rule if odd or not waiver.rules else no_reason)
         if why:
             waivers.broken.append((waiver, why))
         else:
@@ -88,9 +87,9 @@ def collect(tree: Tree, configured: tuple[Waiver, ...], known: set[str]) -> Waiv
 
 def _in_files(tree: Tree) -> Iterator[tuple[Waiver, str]]:
     for path in tree.files:
-        if path.endswith(_COMMENTED) or path.rpartition("/")[2].startswith(_NAMES):
-            if b"checklist:" in tree.data(path):
-                yield from _in_file(path, tree.text(path))
+        commented = path.endswith(_COMMENTED) or path.rpartition("/")[2].startswith(_NAMES)
+        if commented and b"checklist:" in tree.data(path):
+            yield from _in_file(path, tree.text(path))
 
 
 def _in_file(path: str, text: str) -> Iterator[tuple[Waiver, str]]:
@@ -111,7 +110,7 @@ def _in_file(path: str, text: str) -> Iterator[tuple[Waiver, str]]:
         rules = tuple(each.strip() for each in found["rules"].split(",") if each.strip())
         alone = not line[: found.start()].strip()
         covered = _next_line(lines, number) if alone else number
-        waiver = Waiver(rules, rest.strip(" \t:–—-"), until, path, covered, in_source=True)
+        waiver = Waiver(rules, rest.strip(" \t:-"), until, path, covered, in_source=True)
         yield waiver, why
 
 
@@ -137,7 +136,9 @@ def _next_line(lines: list[str], number: int) -> int:
 def findings(waivers: Waivers, today: date, *, all_rules: bool) -> dict[str, list[Evidence]]:
     """What is to be said about the waivers themselves, by the rule that says it."""
     broken = [
-        Evidence(State.FAIL, f"A waiver waives nothing: {why}", Place(each.path, each.line), "waiver")
+        Evidence(
+            State.FAIL, f"A waiver waives nothing: {why}", Place(each.path, each.line), "waiver"
+        )
         for each, why in waivers.broken
     ]
     stale = [

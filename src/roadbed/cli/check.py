@@ -57,9 +57,7 @@ def check(
         list[str] | None,
         typer.Option(metavar="RULE", help="Only these: names, codes or families (RB3)."),
     ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="RULE", help="All but these.")
-    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option(metavar="RULE", help="All but these.")] = None,
     fail_on: Annotated[
         list[FailOn] | None,
         typer.Option(help="Exit with 1 for these as well as for failures; repeatable."),
@@ -95,7 +93,7 @@ def check(
                 typer.echo(f"{rule.code}  {rule.name:<28}  {rule.promise}")
             return
         rules = catalogue.select(select or [], ignore or [])
-        roots = [_root(path) for path in paths or [None]]
+        roots = [_root(path) for path in paths] if paths else [_around()]
         if import_app is not None and len(roots) > 1:
             raise RoadbedError("--import-app is about one service.", "Check them one by one.")
         reports = [_report(root, rules, import_app) for root in roots]
@@ -104,11 +102,14 @@ def check(
         raise typer.Exit(1)
 
 
-def _root(path: Path | None) -> Path:
-    """The folder of a service: the one given, or the nearest upwards from here that looks so."""
-    if path is None:
-        here = Path.cwd()
-        return next((up for up in (here, *here.parents) if any((up / s).exists() for s in _SIGNS)), here)
+def _around() -> Path:
+    """The nearest folder upwards from here that looks like a project; here, where none does."""
+    here = Path.cwd()
+    folders = (here, *here.parents)
+    return next((up for up in folders if any((up / sign).exists() for sign in _SIGNS)), here)
+
+
+def _root(path: Path) -> Path:
     root = Path(os.path.realpath(path.expanduser()))
     if not root.is_dir():
         what = "is no folder" if root.exists() else "is not there"
@@ -153,7 +154,9 @@ def _tell(reports: list[Report], form: Format, *, verbose: bool, quiet: bool) ->
         typer.echo("\n\n".join(map(markdown.write, reports)))
     elif quiet:
         for report in reports:
-            typer.echo(f"{report.root.name}: {report.summary()}" if len(reports) > 1 else report.summary())
+            typer.echo(
+                f"{report.root.name}: {report.summary()}" if len(reports) > 1 else report.summary()
+            )
     else:
         from roadbed.checklist.formats import text
 
@@ -163,7 +166,9 @@ def _tell(reports: list[Report], form: Format, *, verbose: bool, quiet: bool) ->
 def _paint(text: str, state: State) -> str:
     from roadbed.checklist.formats.text import COLOURS
 
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
+    plain = (
+        os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
+    )
     return text if plain else typer.style(text, fg=COLOURS[state])
 
 
@@ -177,4 +182,6 @@ def _explained(rule: Rule) -> str:
         "Sources": "; ".join(rule.sources) or "none",
         "Waive it": f"# checklist: allow[{rule.name}] the reason",
     }
-    return "\n".join([f"{rule.name} ({rule.code})", *(f"\n{head}:\n  {text}" for head, text in parts.items())])
+    return "\n".join(
+        [f"{rule.name} ({rule.code})", *(f"\n{head}:\n  {text}" for head, text in parts.items())]
+    )

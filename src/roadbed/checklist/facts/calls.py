@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
+_DEEPEST = 5  # constants that name constants
 _IN_A_THREAD = {"to_thread", "run_sync", "run_in_executor", "run_in_threadpool"}
 
 
@@ -172,6 +173,8 @@ class _Reader:
         name, made = holder
         client = self._of(name)
         spelled = f"{ast.unparse(function)[:60]}"
+        if name == "grpc" and isinstance(self.module.parent(call), (ast.For, ast.AsyncFor)):
+            return  # a stream of events, which is meant to last
         if client.per_call and (function.attr in client.per_call or "*" in client.per_call):
             judged = self._judged(call, name, call, spelled)
             if judged.wait is Wait.DEFAULT:
@@ -199,9 +202,10 @@ class _Reader:
             function = call.func
             if isinstance(function, ast.Attribute) and function.attr == "mount":
                 adapter = call.args[1] if len(call.args) > 1 else None
-                plain = isinstance(adapter, ast.Call) and last(
-                    self.module.dotted(adapter.func)
-                ) == "HTTPAdapter"
+                plain = (
+                    isinstance(adapter, ast.Call)
+                    and last(self.module.dotted(adapter.func)) == "HTTPAdapter"
+                )
                 if ast.unparse(function.value) == spelled and not plain:
                     return True
         return any(
@@ -224,9 +228,7 @@ class _Reader:
                 ast.copy_location(smuggled, call)
                 yield self._judged(smuggled, name, call)
 
-    def _judged(
-        self, call: ast.Call, name: str, at: ast.Call, spelled: str = ""
-    ) -> OutgoingCall:
+    def _judged(self, call: ast.Call, name: str, at: ast.Call, spelled: str = "") -> OutgoingCall:
         client = self._of(name)
         found = OutgoingCall(
             self.module.path, at.lineno, name, spelled or ast.unparse(call.func)[:60], Wait.DEFAULT
@@ -240,14 +242,12 @@ class _Reader:
         for wait, why in waits:
             if wait is not Wait.LIMITED:
                 return self._with(found, wait, why)
-        if waits and (not client.all_of or len(waits) == len(client.arguments)):
-            return self._with(found, Wait.LIMITED)
-        if self._is_bounded_around(at):
+        said = bool(waits) and (not client.all_of or len(waits) == len(client.arguments))
+        carried = any(keyword(call, each) is not None for each in client.carries)
+        if said or carried or self._is_bounded_around(at):
             return self._with(found, Wait.LIMITED)
         if has_double_star(call):
             return self._unclear(found, "it passes on arguments that are not seen here")
-        if any(keyword(call, each) is not None for each in client.carries):
-            return self._with(found, Wait.LIMITED)
         if client.url is not None and len(call.args) > client.url:
             return self._by_url(found, call.args[client.url])
         return found
@@ -279,20 +279,18 @@ class _Reader:
         """What an argument such as `timeout=value` means."""
         if _is_none(value):
             return Wait.FOREVER, ""
-        if isinstance(value, ast.Tuple):
-            missing = any(_is_none(each) for each in value.elts)
-            return (Wait.FOREVER if missing else Wait.LIMITED), ""
+        if isinstance(value, ast.Tuple) and any(_is_none(each) for each in value.elts):
+            return Wait.FOREVER, ""
         if isinstance(value, ast.Call):
             return self._limits(value), ""
         if isinstance(value, ast.Name):
             known = self.module.constants.get(value.id)
-            if known is not None and depth < 5:
+            if known is not None and depth < _DEEPEST:
                 return self._value(known, depth + 1)
-            if self._defaults_to_none(value):
-                return Wait.UNCLEAR, f"`{value.id}` is None unless a caller says otherwise"
-        if isinstance(value, ast.IfExp) and (_is_none(value.body) or _is_none(value.orelse)):
-            return Wait.UNCLEAR, "its limit may be None"
-        return Wait.LIMITED, ""
+        if isinstance(value, ast.Name) and self._defaults_to_none(value):
+            return Wait.UNCLEAR, f"`{value.id}` is None unless a caller says otherwise"
+        maybe = isinstance(value, ast.IfExp) and (_is_none(value.body) or _is_none(value.orelse))
+        return (Wait.UNCLEAR, "its limit may be None") if maybe else (Wait.LIMITED, "")
 
     def _limits(self, made: ast.Call) -> Wait:
         """What `httpx.Timeout(…)` and its like allow: to connect and to read."""
@@ -300,21 +298,11 @@ class _Reader:
         if has_double_star(made):
             return Wait.LIMITED
         if name == "aiohttp.ClientTimeout":
-            limits = {each.arg for each in made.keywords if not _unlimited(each.value)}
-            whole = "total" in limits or (made.args and not _unlimited(made.args[0]))
-            parts = "sock_read" in limits and limits & {"connect", "sock_connect"}
-            return Wait.LIMITED if whole or parts else Wait.FOREVER
+            return _of_aiohttp(made)
         if name in {"httpx.Timeout", "httpx2.Timeout"}:
-            parts = {each.arg: each.value for each in made.keywords}
-            general = made.args[0] if made.args else parts.pop("timeout", None)
-            ends = [parts.get(part, general) for part in ("connect", "read")]
-            return Wait.FOREVER if any(_is_none(end) for end in ends) else Wait.LIMITED
+            return _of_httpx(made)
         if last(name) == "Timeout" and "urllib3" in name:
-            ends = [keyword(made, part) for part in ("connect", "read")]
-            total = keyword(made, "total", 0)
-            whole = total is not None and not _is_none(total)
-            both = all(end is not None and not _is_none(end) for end in ends)
-            return Wait.LIMITED if whole or both else Wait.FOREVER
+            return _of_urllib3(made)
         return Wait.LIMITED
 
     def _defaults_to_none(self, name: ast.Name) -> bool:
@@ -333,6 +321,30 @@ class _Reader:
 
     def _unclear(self, call: OutgoingCall, why: str) -> OutgoingCall:
         return self._with(call, Wait.UNCLEAR, why)
+
+
+def _of_aiohttp(made: ast.Call) -> Wait:
+    """`total`, or both `sock_read` and a limit to connect; none of them is there by itself."""
+    limits = {each.arg for each in made.keywords if not _unlimited(each.value)}
+    whole = "total" in limits or (made.args and not _unlimited(made.args[0]))
+    parts = "sock_read" in limits and limits & {"connect", "sock_connect"}
+    return Wait.LIMITED if whole or parts else Wait.FOREVER
+
+
+def _of_httpx(made: ast.Call) -> Wait:
+    """One limit for all, and others for its parts."""
+    parts = {each.arg: each.value for each in made.keywords}
+    general = made.args[0] if made.args else parts.pop("timeout", None)
+    ends = [parts.get(part, general) for part in ("connect", "read")]
+    return Wait.FOREVER if any(_is_none(end) for end in ends) else Wait.LIMITED
+
+
+def _of_urllib3(made: ast.Call) -> Wait:
+    ends = [keyword(made, part) for part in ("connect", "read")]
+    total = keyword(made, "total", 0)
+    whole = total is not None and not _is_none(total)
+    both = all(end is not None and not _is_none(end) for end in ends)
+    return Wait.LIMITED if whole or both else Wait.FOREVER
 
 
 def _unlimited(value: ast.expr) -> bool:

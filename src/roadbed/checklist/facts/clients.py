@@ -16,6 +16,7 @@ class Default(StrEnum):
     FOREVER = "waits for ever"
     LONG = "waits for minutes"
     BOUNDED = "has a limit of its own"
+    UNKNOWN = "depends on the version, which is not known"
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,16 @@ CLIENTS: dict[str, Client] = {
     "requests.Session": _SESSION,
     "requests.session": _SESSION,
     "requests.sessions.Session": _SESSION,
-    **{f"{name}.{verb}": _HTTPX_CALL for name in ("httpx", "httpx2") for verb in (*_VERBS, "stream")},
-    **{f"{name}.{kind}": _HTTPX for name in ("httpx", "httpx2") for kind in ("Client", "AsyncClient")},
+    **{
+        f"{name}.{verb}": _HTTPX_CALL
+        for name in ("httpx", "httpx2")
+        for verb in (*_VERBS, "stream")
+    },
+    **{
+        f"{name}.{kind}": _HTTPX
+        for name in ("httpx", "httpx2")
+        for kind in ("Client", "AsyncClient")
+    },
     "aiohttp.ClientSession": Client(
         default=Default.LONG, note="300 s in all", methods=_VERBS | {"ws_connect"}
     ),
@@ -119,18 +128,32 @@ CLIENTS: dict[str, Client] = {
     **{
         f"redis.{kind}": _REDIS
         for kind in (
-            "Redis", "StrictRedis", "RedisCluster", "ConnectionPool", "BlockingConnectionPool",
-            "asyncio.Redis", "asyncio.StrictRedis", "asyncio.RedisCluster",
-            "asyncio.ConnectionPool", "asyncio.BlockingConnectionPool",
+            "Redis",
+            "StrictRedis",
+            "RedisCluster",
+            "ConnectionPool",
+            "BlockingConnectionPool",
+            "asyncio.Redis",
+            "asyncio.StrictRedis",
+            "asyncio.RedisCluster",
+            "asyncio.ConnectionPool",
+            "asyncio.BlockingConnectionPool",
         )
-    },  # fmt: skip
+    },
     **{
         f"redis.{kind}from_url": _REDIS_URL
         for kind in (
-            "", "Redis.", "StrictRedis.", "ConnectionPool.", "RedisCluster.", "asyncio.",
-            "asyncio.Redis.", "asyncio.ConnectionPool.", "asyncio.RedisCluster.",
+            "",
+            "Redis.",
+            "StrictRedis.",
+            "ConnectionPool.",
+            "RedisCluster.",
+            "asyncio.",
+            "asyncio.Redis.",
+            "asyncio.ConnectionPool.",
+            "asyncio.RedisCluster.",
         )
-    },  # fmt: skip
+    },
     "psycopg2.connect": Client(
         {"connect_timeout": None}, note="the operating system's minutes", default=Default.LONG
     ),

@@ -13,7 +13,9 @@ from roadbed.checklist.facts.marked import NotYaml, load_all, mapping, sequence
 if TYPE_CHECKING:
     from roadbed.checklist.tree import Tree
 
-_KINDS = re.compile(r"(?m)^\s*kind:\s*[\"']?(Deployment|StatefulSet|Rollout|HorizontalPodAutoscaler)")
+_KINDS = re.compile(
+    r"(?m)^\s*kind:\s*[\"']?(Deployment|StatefulSet|Rollout|HorizontalPodAutoscaler)"
+)
 _WORKERS = re.compile(r"(?:--workers[=\s\",']+|\s-w[\s\",']+|WEB_CONCURRENCY[=\s]+)(\d+)")
 _GUNICORN = re.compile(r"(?m)^workers\s*=\s*(\d+)\s*$")
 _INSTANCE = re.compile(r"(?m)^\s*instance_class\s*=\s*\"(db\.[\w.]+)\"")
@@ -74,7 +76,12 @@ def _kubernetes(path: str, document: Any, found: Deployment) -> None:
     spec = mapping(content.get("spec"))
     lines = getattr(spec, "lines", {})
     if content.get("kind") == "HorizontalPodAutoscaler":
-        _number(found.replicas, spec.get("maxReplicas"), Place(path, lines.get("maxReplicas", 0)), "maxReplicas")
+        _number(
+            found.replicas,
+            spec.get("maxReplicas"),
+            Place(path, lines.get("maxReplicas", 0)),
+            "maxReplicas",
+        )
         return
     if content.get("kind") not in {"Deployment", "StatefulSet", "Rollout"}:
         return
@@ -82,12 +89,25 @@ def _kubernetes(path: str, document: Any, found: Deployment) -> None:
     containers = [mapping(each) for each in sequence(template.get("containers"))]
     if any("postgres" in str(each.get("image", "")) for each in containers):
         return
-    _number(found.replicas, spec.get("replicas", 1), Place(path, lines.get("replicas", 0)), "replicas")
+    _number(
+        found.replicas, spec.get("replicas", 1), Place(path, lines.get("replicas", 0)), "replicas"
+    )
     _surge(path, spec, found)
     for container in containers:
         for variable in sequence(container.get("env")):
-            _variable(found, path, mapping(variable).get("name"), mapping(variable).get("value"), getattr(variable, "line", 0))
-        _command(found, path, [*sequence(container.get("command")), *sequence(container.get("args"))], getattr(container, "line", 0))
+            _variable(
+                found,
+                path,
+                mapping(variable).get("name"),
+                mapping(variable).get("value"),
+                getattr(variable, "line", 0),
+            )
+        _command(
+            found,
+            path,
+            [*sequence(container.get("command")), *sequence(container.get("args"))],
+            getattr(container, "line", 0),
+        )
 
 
 def _surge(path: str, spec: dict[str, Any], found: Deployment) -> None:
@@ -104,22 +124,27 @@ def _surge(path: str, spec: dict[str, Any], found: Deployment) -> None:
 def _compose(path: str, document: Any, found: Deployment) -> None:
     for service in mapping(mapping(document).get("services")).values():
         content = mapping(service)
+        line = getattr(content, "line", 0)
         command = content.get("command")
         words = command if isinstance(command, list) else [command]
-        if re.search(r"postgres|pgbouncer|redis|valkey|prometheus|grafana|nginx|traefik", str(content.get("image", ""))):
+        if re.search(
+            r"postgres|pgbouncer|redis|valkey|prometheus|grafana|nginx|traefik",
+            str(content.get("image", "")),
+        ):
             limit = _MAX_CONNECTIONS.search(" ".join(map(str, words)))
             if limit:
-                found.max_connections = Input(int(limit[1]), Place(path, content.line), "max_connections")  # type: ignore[attr-defined] # of marked YAML
+                found.max_connections = Input(int(limit[1]), Place(path, line), "max_connections")
             continue
         found.processes += 1
-        line = getattr(content, "line", 0)
         replicas = mapping(content.get("deploy")).get("replicas", content.get("scale", 1))
         _number(found.replicas, replicas, Place(path, line), "replicas")
         _command(found, path, words, line)
         environment = content.get("environment")
         if isinstance(environment, dict):
             for name, value in environment.items():
-                _variable(found, path, name, value, getattr(environment, "lines", {}).get(name, line))
+                _variable(
+                    found, path, name, value, getattr(environment, "lines", {}).get(name, line)
+                )
         for each in sequence(environment):
             name, _, value = str(each).partition("=")
             _variable(found, path, name, value, line)
@@ -168,7 +193,15 @@ def _lines(path: str, text: str, pattern: re.Pattern[str], into: list[Input], na
 
 _GIB_A_CORE = {"c": 2, "m": 4, "r": 8, "x": 16}
 _SIZES = {"medium": 1, "large": 2, "xlarge": 4}
-_BURSTABLE = {"nano": 0.5, "micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
+_BURSTABLE = {
+    "nano": 0.5,
+    "micro": 1,
+    "small": 2,
+    "medium": 4,
+    "large": 8,
+    "xlarge": 16,
+    "2xlarge": 32,
+}
 
 
 def memory_of(instance: str) -> float | None:
@@ -185,4 +218,6 @@ def memory_of(instance: str) -> float | None:
     many = re.fullmatch(r"(\d{1,3})xlarge", size)
     cores = 4 * int(many[1]) if many else _SIZES.get(size)
     each = _GIB_A_CORE.get(family)
-    return None if cores is None or each is None or not math.isfinite(cores) else float(cores * each)
+    return (
+        None if cores is None or each is None or not math.isfinite(cores) else float(cores * each)
+    )

@@ -24,7 +24,7 @@ class Mapping(dict[str, Any]):
     lines: dict[str, int]
 
 
-class NotYaml(ValueError):  # noqa: N818 - as a reader says it
+class NotYaml(ValueError):
     """What a file's error is, and its line."""
 
     def __init__(self, line: int, why: str) -> None:

@@ -95,8 +95,8 @@ class Module:
                         if isinstance(each, ast.AST):
                             parents[each] = node
                             waiting.append(each)
-        for kind, nodes in kinds.items():
-            if hasattr(kind, "lineno") or "lineno" in kind._attributes:
+        for nodes in kinds.values():
+            if hasattr(nodes[0], "lineno"):
                 nodes.sort(key=_position)
         return kinds, parents
 
@@ -112,8 +112,7 @@ def bindings(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
             if isinstance(target, ast.Name):
                 yield target.id, statement.value
     elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        if statement.value is not None:
-            yield statement.target.id, statement.value
+        yield from [(statement.target.id, statement.value)] if statement.value else []
 
 
 def keyword(call: ast.Call, name: str, position: int | None = None) -> ast.expr | None:
@@ -121,10 +120,10 @@ def keyword(call: ast.Call, name: str, position: int | None = None) -> ast.expr 
     for each in call.keywords:
         if each.arg == name:
             return each.value
-    if position is not None and position < len(call.args):
-        if not any(isinstance(each, ast.Starred) for each in call.args[: position + 1]):
-            return call.args[position]
-    return None
+    if position is None or position >= len(call.args):
+        return None
+    starred = any(isinstance(each, ast.Starred) for each in call.args[: position + 1])
+    return None if starred else call.args[position]
 
 
 def has_double_star(call: ast.Call) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from roadbed.checklist.tree import Tree
 
+_DEEPEST = 5  # alternatives in alternatives
 METHODS = ("get", "put", "post", "patch", "delete")
 _SUCCESS = re.compile(r"2(\d\d|XX)$", re.IGNORECASE)
 _SHAPE = re.compile(r"""(^|\n)\s*["']?openapi["']?\s*:\s*["']?3|["']openapi["']\s*:\s*["']3""")
@@ -116,7 +117,7 @@ class Document:
         """A schema and the alternatives and parts that it is made of."""
         schema = self.resolved(schema)
         yield schema
-        if depth < 5:
+        if depth < _DEEPEST:
             for word in ("anyOf", "oneOf", "allOf"):
                 for each in sequence(schema.get(word)):
                     yield from self.ways(each, depth + 1)
@@ -166,7 +167,13 @@ class Document:
                     own = [self.resolved(each) for each in sequence(spec.get("parameters"))]
                     line = self.line_of("paths", str(address), method)
                     yield Operation(
-                        self, self.path, line, method.upper(), base + str(address), spec, shared + own
+                        self,
+                        self.path,
+                        line,
+                        method.upper(),
+                        base + str(address),
+                        spec,
+                        shared + own,
                     )
 
     def _base(self) -> str:

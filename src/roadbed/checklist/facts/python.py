@@ -7,18 +7,26 @@ import gc
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roadbed.checklist.evidence import Place
-from roadbed.checklist.facts import calls, pools, queries, routes, sql, tables
+from roadbed.checklist.facts import calls, histograms, pools, queries, routes, sql, tables
 from roadbed.checklist.facts.module import Module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from roadbed.checklist.facts.calls import OutgoingCall
+    from roadbed.checklist.facts.histograms import Histogram
+    from roadbed.checklist.facts.pools import Pool, Setting
+    from roadbed.checklist.facts.queries import Query
+    from roadbed.checklist.facts.routes import Route
+    from roadbed.checklist.facts.sql import Sql
+    from roadbed.checklist.facts.tables import ModelClass, TableChange
     from roadbed.checklist.tree import Tree
 
 # Less than this is read sooner than a second process starts.
@@ -49,16 +57,16 @@ class Facts:
 
     path: str
     error: tuple[int, str] | None = None
-    calls: list[calls.OutgoingCall] = field(default_factory=list)
+    calls: list[OutgoingCall] = field(default_factory=list)
     sets_default_timeout: bool = False
-    sql: list[sql.Sql] = field(default_factory=list)
-    queries: list[queries.Query] = field(default_factory=list)
-    routes: list[routes.Route] = field(default_factory=list)
-    models: list[tables.ModelClass] = field(default_factory=list)
-    changes: list[tables.TableChange] = field(default_factory=list)
-    pools: list[pools.Pool] = field(default_factory=list)
-    settings: list[pools.Setting] = field(default_factory=list)
-    histograms: list[pools.Histogram] = field(default_factory=list)
+    sql: list[Sql] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+    models: list[ModelClass] = field(default_factory=list)
+    changes: list[TableChange] = field(default_factory=list)
+    pools: list[Pool] = field(default_factory=list)
+    settings: list[Setting] = field(default_factory=list)
+    histograms: list[Histogram] = field(default_factory=list)
     buckets: dict[str, tuple[float, ...]] = field(default_factory=dict)
     imported: frozenset[str] = frozenset()
 
@@ -91,8 +99,8 @@ def _facts(module: Module) -> Facts:
         changes=tables.changes(module) + [each for one in pieces for each in tables.from_sql(one)],
         pools=pools.collect(module),
         settings=pools.settings(module),
-        histograms=pools.histograms(module),
-        buckets=pools.number_tuples(module),
+        histograms=histograms.collect(module),
+        buckets=histograms.number_tuples(module),
         imported=frozenset(name.partition(".")[0] for name in module.imports.values()),
     )
 
@@ -118,7 +126,23 @@ def read_all(tree: Tree, paths: Iterable[str]) -> list[Facts]:
 def _on_every_core(sources: list[tuple[str, bytes]]) -> list[Facts]:
     size = sum(len(source) for _, source in sources)
     cores = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 8)
-    if size < WORTH_A_PROCESS or cores < 2 or "fork" not in multiprocessing.get_all_start_methods():
+    can_fork = "fork" in multiprocessing.get_all_start_methods()
+    if size < WORTH_A_PROCESS or cores == 1 or not can_fork:
         return [read(*each) for each in sources]
-    with multiprocessing.get_context("fork").Pool(cores) as pool:
-        return pool.starmap(read, sources, chunksize=max(1, len(sources) // (cores * 16)))
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    context = multiprocessing.get_context("fork")
+    chunk = max(1, len(sources) // (cores * 16))
+    try:
+        with ProcessPoolExecutor(cores, context, initializer=_leave_signals) as pool:
+            return list(pool.map(read, *zip(*sources, strict=True), chunksize=chunk))
+    except BrokenProcessPool:  # one was killed, for its memory perhaps
+        return [read(*each) for each in sources]
+
+
+def _leave_signals() -> None:
+    """Ctrl-C and its like are for the process that was started, not for those that it started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)

@@ -18,6 +18,7 @@ _BUILDS = {
     "group_by", "options", "distinct", "all_", "select_from", "exec_query", "having",
 }  # fmt: skip
 _SESSION = re.compile(r"(^|_)(session|sess|db)$")
+_SHOWN = 60  # letters of a chain of calls
 _HTTP = ("requests", "httpx", "httpx2", "aiohttp")
 
 
@@ -39,7 +40,7 @@ def collect(module: Module) -> list[Query]:
         step = _step(module, call, knows_orm)
         if step:
             function = ast.unparse(call.func)
-            spelled = function if len(function) <= 60 else f"…{function[-57:]}"
+            spelled = function if len(function) <= _SHOWN else f"…{function[1 - _SHOWN :]}"
             line = call.func.end_lineno or call.lineno
             found.append(Query(module.path, line, step, f"{spelled}(…)"))
     return found
@@ -47,21 +48,18 @@ def collect(module: Module) -> list[Query]:
 
 def _step(module: Module, call: ast.Call, knows_orm: bool) -> str:
     function = call.func
-    if isinstance(function, ast.Attribute):
-        if function.attr == "offset":
-            skips = bool(call.args) and number(call.args[0]) != 0
-            return "offset" if skips and (knows_orm or _builds(function.value)) else ""
-        if function.attr == "paginate":
-            return "offset" if _paginates(module, function.value, knows_orm) else ""
-        if function.attr == "delete" and _deletes(module, call, function.value, knows_orm):
-            return "delete"
-        if function.attr == "delete" and module.dotted(function).startswith("sqlalchemy."):
-            return "delete"
-        return ""
     called = module.dotted(function)
     if last(called) == "delete" and called.partition(".")[0] in {"sqlalchemy", "sqlmodel"}:
         return "delete"
-    return ""
+    if not isinstance(function, ast.Attribute):
+        return ""
+    if function.attr == "offset":
+        skips = bool(call.args) and number(call.args[0]) != 0
+        return "offset" if skips and (knows_orm or _builds(function.value)) else ""
+    if function.attr == "paginate":
+        return "offset" if _paginates(module, function.value, knows_orm) else ""
+    is_delete = function.attr == "delete" and _deletes(module, call, function.value, knows_orm)
+    return "delete" if is_delete else ""
 
 
 def _builds(node: ast.expr) -> bool:

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from roadbed.checklist.facts.module import Module, keyword, last, string, whole
 
 _VERBS = {"get", "post", "put", "patch", "delete"}
+_PAGED = re.compile(r"filter|pag(e|ing|in)|param|query|limit", re.IGNORECASE)
+_PAGES = re.compile(
+    r"\b(render_template|redirect|send_file|send_from_directory|TemplateResponse|url_for)\b"
+)
 _LISTS = {"list", "List", "Sequence", "set", "Set", "tuple", "Iterable"}
 
 
@@ -36,6 +40,8 @@ class Route:
         whole: nothing can be added to the address, since it is the application's own.
         answers: the annotation of what it answers, as written; empty when it has none.
         many: it answers a bare list.
+        page: it is for people: it answers HTML, a file or a redirection, or is in no document.
+        paged: a dependency may bring a limit along, to judge by its name.
     """
 
     path: str
@@ -47,6 +53,8 @@ class Route:
     function: str
     answers: str
     many: bool
+    page: bool
+    paged: bool
     parameters: tuple[Parameter, ...]
 
     def __str__(self) -> str:
@@ -60,11 +68,12 @@ def collect(module: Module) -> list[Route]:
     if not routers and not module.imports_any("fastapi", "flask"):
         return []
     found = []
-    for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
-        for function in module.all(kind):
-            for decorator in function.decorator_list:
-                if isinstance(decorator, ast.Call):
-                    found += _routes(module, function, decorator, routers)
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef]
+    functions = [*module.all(ast.FunctionDef), *module.all(ast.AsyncFunctionDef)]
+    for function in functions:
+        for decorator in function.decorator_list:
+            if isinstance(decorator, ast.Call):
+                found += _routes(module, function, decorator, routers)
     return found
 
 
@@ -78,7 +87,7 @@ class _Router:
 def _routers(module: Module) -> dict[str, _Router]:
     """The names that hold applications, routers and blueprints."""
     kinds = {"FastAPI": "fastapi", "APIRouter": "fastapi", "Flask": "flask", "Blueprint": "flask"}
-    found = {}
+    found: dict[str, _Router] = {}
     for assign in module.all(ast.Assign):
         made = assign.value
         if isinstance(made, ast.Call) and last(module.dotted(made.func)) in kinds:
@@ -122,6 +131,8 @@ def _routes(
             function=function.name,
             answers=ast.unparse(answers) if answers is not None else "",
             many=_is_list(answers),
+            page=_is_page(function, decorator),
+            paged=bool(_PAGED.search(_depends(function))),
             parameters=tuple(_parameters(function)),
         )
         for method in methods
@@ -141,6 +152,33 @@ def _methods(verb: str, decorator: ast.Call) -> list[str]:
     if isinstance(given, (ast.List, ast.Tuple, ast.Set)):
         return [method.upper() for each in given.elts if (method := string(each))]
     return ["GET"] if given is None else []
+
+
+def _is_page(function: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.Call) -> bool:
+    shown = keyword(decorator, "include_in_schema")
+    kind = keyword(decorator, "response_class")
+    hidden = isinstance(shown, ast.Constant) and shown.value is False
+    drawn = kind is not None and re.search(r"HTML|Redirect|File|Plain|Template", ast.unparse(kind))
+    returned = (node for node in ast.walk(function) if isinstance(node, ast.Return) and node.value)
+    return (
+        hidden
+        or bool(drawn)
+        or any(
+            _PAGES.search(ast.unparse(node.value)) for node in returned if node.value is not None
+        )
+    )
+
+
+def _depends(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """What the function depends on, as written: defaults and annotations with `Depends`."""
+    arguments = function.args
+    annotated = [each.annotation for each in [*arguments.args, *arguments.kwonlyargs]]
+    written = [
+        ast.unparse(each)
+        for each in [*annotated, *arguments.defaults, *arguments.kw_defaults]
+        if each
+    ]
+    return " ".join(each for each in written if "Depends" in each)
 
 
 def _is_list(answers: ast.expr | None) -> bool:

@@ -112,9 +112,11 @@ def _is_executed(module: Module, node: ast.AST) -> bool:
     while isinstance(parent, (ast.BinOp, ast.Attribute)):  # "…" % x, "…".format(x)
         parent = module.parent(parent)
     if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
-        if parent.func.attr == "format":
-            parent = module.parent(parent)
+        formats = parent.func.attr == "format"
+        parent = module.parent(parent) if formats else parent
     if not isinstance(parent, ast.Call):
         return False
-    name = parent.func.attr if isinstance(parent.func, ast.Attribute) else module.dotted(parent.func)
+    name = (
+        parent.func.attr if isinstance(parent.func, ast.Attribute) else module.dotted(parent.func)
+    )
     return last(name) in _EXECUTED_BY

@@ -23,7 +23,7 @@ class ModelClass:
     """A class that may be a model, or a mixin of one.
 
     Attributes:
-        bases: their names, as far as they are names; the last word of each.
+        bases: their names, as far as they are names, with imports resolved.
         table: its table's name; empty where it has none, or computes it.
         is_table: it says that it is one.
         abstract: it says that it is none.
@@ -86,7 +86,7 @@ def _model(module: Module, node: ast.ClassDef) -> ModelClass:
     for each in node.keywords:
         if each.arg == "table" and isinstance(each.value, ast.Constant) and each.value.value:
             is_table, table = True, table or node.name.lower()
-    bases = tuple(last(_name(module, base)) for base in node.bases if _name(module, base))
+    bases = tuple(name for base in node.bases if (name := _name(module, base)))
     return ModelClass(
         module.path, node.lineno, node.name, bases, table, is_table, abstract, frozenset(columns)
     )
@@ -133,10 +133,7 @@ def _operation(module: Module, call: ast.Call, name: str) -> list[TableChange]:
     if name == "create_table":
         return _created(module, call, arguments[1:])
     batch = _batch_table(module, call)
-    if batch is None and arguments:
-        table = string(arguments.pop(0))
-    else:
-        table = batch
+    table = string(arguments.pop(0)) if batch is None and arguments else batch
     if table is None:
         return []
     first = arguments[0] if arguments else None
@@ -187,13 +184,15 @@ def _columns(module: Module, arguments: list[ast.expr]) -> tuple[set[str], bool]
 
 def _batch_table(module: Module, call: ast.Call) -> str | None:
     """The table of `with op.batch_alter_table("orders") as batch: batch.add_column(…)`."""
-    for around in module.parents(call):
-        if isinstance(around, ast.With):
-            for item in around.items:
-                made = item.context_expr
-                if isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute):
-                    if made.func.attr == "batch_alter_table":
-                        return string(keyword(made, "table_name", 0)) or ""
+    managers = (
+        item.context_expr
+        for around in module.parents(call)
+        if isinstance(around, ast.With)
+        for item in around.items
+    )
+    for made in managers:
+        if isinstance(made, ast.Call) and last(module.dotted(made.func)) == "batch_alter_table":
+            return string(keyword(made, "table_name", 0)) or ""
     return None
 
 

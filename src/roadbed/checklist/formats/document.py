@@ -16,7 +16,9 @@ SCHEMA = 1
 
 def write(reports: Sequence[Report]) -> str:
     """The JSON document of several services' reports."""
-    return json.dumps({"schema": SCHEMA, "services": [_service(each) for each in reports]}, indent=2)
+    return json.dumps(
+        {"schema": SCHEMA, "services": [_service(each) for each in reports]}, indent=2
+    )
 
 
 def _service(report: Report) -> dict[str, Any]:

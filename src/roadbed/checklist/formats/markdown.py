@@ -17,15 +17,24 @@ _MARKS = {
     State.FAIL: "❌",
     State.WARN: "⚠️",
     State.UNKNOWN: "❔",
-    State.NA: "➖",
+    State.NA: "n/a",
     State.WAIVED: "☑️",
 }
 
 
 def write(report: Report) -> str:
     """The report as Markdown: a table of the items, then what is not kept."""
-    lines = [f"## Checklist of {_plain(report.root.name)}", "", report.summary(), "", "| | item | state |", "|---|---|---|"]
-    lines += [f"| {_MARKS[state]} | {item.value} | {state} |" for item, state in report.items().items()]
+    lines = [
+        f"## Checklist of {_plain(report.root.name)}",
+        "",
+        report.summary(),
+        "",
+        "| | item | state |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {_MARKS[state]} | {item.value} | {state} |" for item, state in report.items().items()
+    ]
     for item in [*report.items(), Item.ITSELF]:
         for result in report.of(item):
             loud = result.of(State.FAIL, State.UNKNOWN, State.WARN, State.WAIVED)

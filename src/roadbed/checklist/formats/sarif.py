@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from roadbed.checklist.checking import Report, Result
     from roadbed.checklist.rule import Rule
 
-_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 _LEVELS = {State.FAIL: "error", State.WARN: "warning", State.WAIVED: "error"}
 
 
 def write(reports: Sequence[Report], version: str) -> str:
     """The SARIF log: a run for each service. `version` is Roadbed's."""
-    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(each, version) for each in reports]}
+    log = {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [_run(each, version) for each in reports],
+    }
     return json.dumps(log, indent=2)
 
 

@@ -47,7 +47,11 @@ def _lines(report: Report, verbose: bool, paint: Paint) -> Iterator[str]:
         yield f"{paint(MARKS[state], state)} {item.value}"
         for result in report.of(item):
             yield from _result(result, verbose, paint)
-    own = [each for each in report.of(Item.ITSELF) if verbose or each.state not in {State.PASS, State.NA}]
+    own = [
+        each
+        for each in report.of(Item.ITSELF)
+        if verbose or each.state not in {State.PASS, State.NA}
+    ]
     if own:
         yield ""
         yield Item.ITSELF.value
@@ -89,4 +93,8 @@ def place(evidence: Evidence) -> str:
     """`path:line`, which an editor opens."""
     if evidence.place is None:
         return ""
-    return f"{evidence.place.path}:{evidence.place.line}" if evidence.place.line else evidence.place.path
+    return (
+        f"{evidence.place.path}:{evidence.place.line}"
+        if evidence.place.line
+        else evidence.place.path
+    )

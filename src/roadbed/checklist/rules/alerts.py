@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from roadbed.checklist.evidence import Place, failed, irrelevant, passed, unknown, warned
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from roadbed.checklist.evidence import Evidence
     from roadbed.checklist.facts.alerts import Alert
-    from roadbed.checklist.facts.pools import Histogram
+    from roadbed.checklist.facts.histograms import Histogram
     from roadbed.checklist.service import Service
 
 QUANTILE = 0.95
@@ -75,13 +76,23 @@ def no_latency_alert(service: Service) -> Iterator[Evidence]:
 def _judged(alert: Alert, doubling: _Doubling) -> Iterator[Evidence]:
     name = alert.name
     if doubling.ratio > RATIO or doubling.ratio <= 1:
-        yield failed(f"{name} waits for {doubling.ratio:g} times the baseline, not {RATIO:g}", alert, subject=name)
+        yield failed(
+            f"{name} waits for {doubling.ratio:g} times the baseline, not {RATIO:g}",
+            alert,
+            subject=name,
+        )
     elif alert.wait > WAIT:
         yield failed(f"{name} waits for {alert.wait / 60:g} minutes, not 5", alert, subject=name)
     elif alert.wait < WAIT:
-        yield warned(f"{name} fires after {alert.wait / 60:g} minutes already, not 5", alert, subject=name)
+        yield warned(
+            f"{name} fires after {alert.wait / 60:g} minutes already, not 5", alert, subject=name
+        )
     else:
-        yield passed(f"{name} fires when p95 is {doubling.ratio:g} times its baseline for 5 minutes", alert, subject=name)
+        yield passed(
+            f"{name} fires when p95 is {doubling.ratio:g} times its baseline for 5 minutes",
+            alert,
+            subject=name,
+        )
     window = max(doubling.windows, default=0)
     if window > max(alert.wait, 1) / 3:
         yield warned(
@@ -90,7 +101,11 @@ def _judged(alert: Alert, doubling: _Doubling) -> Iterator[Evidence]:
             subject=f"{name} window",
         )
     if not doubling.guarded:
-        yield warned(f"{name} has no traffic guard: a single slow request at night pages", alert, subject=f"{name} guard")
+        yield warned(
+            f"{name} has no traffic guard: a single slow request at night pages",
+            alert,
+            subject=f"{name} guard",
+        )
 
 
 class _Expressions:
@@ -126,7 +141,9 @@ class _Expressions:
         """The ratio of a comparison, and the present value in it; None if it is no such thing."""
         if not _is_comparison(node):
             return 0.0, None
-        large, small = (node.lhs, node.rhs) if str(node.op).startswith(">") else (node.rhs, node.lhs)
+        large, small = (
+            (node.lhs, node.rhs) if str(node.op).startswith(">") else (node.rhs, node.lhs)
+        )
         large, small = self._opened(large), self._opened(small)
         if _is(small, "NumberLiteral") and _is(large, "BinaryExpr") and str(large.op) == "/":
             now, then, ratio = large.lhs, large.rhs, small.val
@@ -183,7 +200,9 @@ class _Expressions:
 
     def _windows(self, node: Any) -> set[float]:
         return {
-            inner.range.total_seconds() for inner in self._inside(node) if _is(inner, "MatrixSelector")
+            inner.range.total_seconds()
+            for inner in self._inside(node)
+            if _is(inner, "MatrixSelector")
         }
 
 
@@ -223,7 +242,9 @@ def _promtool(service: Service) -> Iterator[Evidence]:
         return
     tool = shutil.which("promtool")
     if tool is None:
-        yield irrelevant("The rules' tests were not run: promtool is not installed", Place(tests[0]))
+        yield irrelevant(
+            "The rules' tests were not run: promtool is not installed", Place(tests[0])
+        )
         return
     for path in tests:
         try:
@@ -242,7 +263,11 @@ def _promtool(service: Service) -> Iterator[Evidence]:
             yield passed("promtool's tests of the rules pass", Place(path))
         else:
             words = " ".join((ran.stdout + ran.stderr).split())
-            yield failed(f"promtool's tests of the rules fail: {words[-300:]}", Place(path), subject="promtool")
+            yield failed(
+                f"promtool's tests of the rules fail: {words[-300:]}",
+                Place(path),
+                subject="promtool",
+            )
 
 
 # RB402 ----------------------------------------------------------------------------------------
@@ -253,9 +278,7 @@ def coarse_histogram(service: Service) -> Iterator[Evidence]:
     constants: dict[str, tuple[float, ...]] = {}
     for facts in service.code:
         constants |= facts.buckets
-    latencies = [
-        each for facts in service.code for each in facts.histograms if _is_latency(each)
-    ]
+    latencies = [each for facts in service.code for each in facts.histograms if _is_latency(each)]
     for each in latencies:
         yield _steps(each, each.bounds or constants.get(each.source))
     if not latencies:
@@ -276,11 +299,13 @@ def _steps(histogram: Histogram, bounds: tuple[float, ...] | None) -> Evidence:
             subject=name,
         )
     if not bounds:
-        return unknown(f"The buckets of {name} are computed: write the numbers down", histogram, subject=name)
+        return unknown(
+            f"The buckets of {name} are computed: write the numbers down", histogram, subject=name
+        )
     lowest, highest = RANGE
     pairs = [
         (small, large)
-        for small, large in zip(bounds, bounds[1:], strict=False)
+        for small, large in pairwise(bounds)
         if small > 0 and large > lowest and small < highest
     ]
     if not pairs:
@@ -292,7 +317,11 @@ def _steps(histogram: Histogram, bounds: tuple[float, ...] | None) -> Evidence:
             histogram,
             subject=name,
         )
-    return passed(f"The {len(bounds)} buckets of {name} are at most {large / small:.2f} apart", histogram, subject=name)
+    return passed(
+        f"The {len(bounds)} buckets of {name} are at most {large / small:.2f} apart",
+        histogram,
+        subject=name,
+    )
 
 
 RULES = (

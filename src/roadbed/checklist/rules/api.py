@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roadbed.checklist.facts.routes import Route
     from roadbed.checklist.service import Service
 
+_DEEPEST = 4  # objects in objects
 LONGEST = 1_000  # rows of a page; a limit beyond that limits nothing
 
 _LIMITS = {
@@ -29,7 +30,7 @@ _OFFSETS = {"offset", "page", "page_number", "page_num", "pagenumber", "skip", "
 _FRAMEWORKS = {"fastapi", "flask", "starlette", "litestar", "quart", "sanic", "aiohttp", "falcon"}
 _VERSION = re.compile(r"^v\d+(?:[._-]?\d+|(?:alpha|beta)\d+)*$", re.IGNORECASE)
 _OPERATIONAL = re.compile(
-    r"^/?(?:$|(?:api/)?(?:health\w*|live\w*|ready\w*|metrics|docs|redoc|openapi(?:\.json|\.yaml)?|"
+    r"^/?(?:$|api/?$|(?:api/)?(?:health\w*|live\w*|ready\w*|metrics|docs|redoc|openapi(?:\.json|\.yaml)?|"
     r"version|ping|status|favicon\.ico|robots\.txt|static|\.well-known|schema)(?:/|$))",
     re.IGNORECASE,
 )
@@ -61,22 +62,25 @@ def _list_of(operation: Operation) -> Iterator[Evidence]:
     if not arrays or (operation.method != "GET" and operation.takes_array()):
         return
     subject = str(operation)
-    bounds = [operation.document.longest(schema) for _, schema in arrays]
-    if all(bound is not None and bound <= LONGEST for bound in bounds):
-        yield passed(f"{subject} answers at most {max(b or 0 for b in bounds)} rows", operation, subject=subject)
-        return
-    where = arrays[next(i for i, b in enumerate(bounds) if b is None or b > LONGEST)][0]
-    limits = {name: _largest(operation, schema) for name, schema in operation.query().items() if name.lower() in _LIMITS}
-    good = {name: most for name, most in limits.items() if most is not None and most <= LONGEST}
-    if good:
-        name, most = min(good.items(), key=lambda pair: pair[1])
-        yield passed(f"{subject} answers at most {most} rows (`{name}`)", operation, subject=subject)
-    elif limits:
-        name, most = next(iter(limits.items()))
-        how = "has no maximum" if most is None else f"may be {most}"
-        yield failed(f"{subject} answers {where} of any length: its `{name}` {how}", operation, subject=subject)
+    longest = {where: operation.document.longest(schema) for where, schema in arrays}
+    limits = {
+        name: _largest(operation, schema)
+        for name, schema in operation.query().items()
+        if name.lower() in _LIMITS
+    }
+    ends = [most for most in limits.values() if most is not None and most <= LONGEST]
+    open_ = [where for where, most in longest.items() if most is None or most > LONGEST]
+    if not open_:
+        rows = max(each or 0 for each in longest.values())
+        yield passed(f"{subject} answers at most {rows} rows", operation, subject=subject)
+    elif ends:
+        yield passed(f"{subject} answers at most {min(ends)} rows", operation, subject=subject)
     else:
-        yield failed(f"{subject} answers {where} of any length: no maxItems, no limit", operation, subject=subject)
+        how = "no maxItems, no limit"
+        for name, limit in limits.items():
+            how = f"its `{name}` " + ("has no maximum" if limit is None else f"may be {limit}")
+        message = f"{subject} answers {open_[0]} of any length: {how}"
+        yield failed(message, operation, subject=subject)
 
 
 def _arrays(operation: Operation, schema: object) -> Iterator[tuple[str, object]]:
@@ -93,7 +97,10 @@ def _largest(operation: Operation, schema: object) -> int | None:
     for each in operation.document.ways(schema):
         if isinstance(each.get("maximum"), int | float):
             return int(each["maximum"])
-        if isinstance(each.get("exclusiveMaximum"), int | float) and each["exclusiveMaximum"] is not True:
+        if (
+            isinstance(each.get("exclusiveMaximum"), int | float)
+            and each["exclusiveMaximum"] is not True
+        ):
             return int(each["exclusiveMaximum"]) - 1
         if isinstance(each.get("enum"), list) and all(isinstance(one, int) for one in each["enum"]):
             return max(each["enum"], default=None)
@@ -111,19 +118,33 @@ def _lists_of_routes(service: Service) -> Iterator[Evidence]:
         good = [each for each in limits if each.maximum is not None and each.maximum <= LONGEST]
         if good:
             seen = True
-            yield passed(f"{route} answers at most {good[0].maximum} rows", route, subject=str(route))
+            yield passed(
+                f"{route} answers at most {good[0].maximum} rows", route, subject=str(route)
+            )
         elif limits and all(each.maximum is None and _is_shared(each.kind) for each in limits):
             continue  # a type of the team's own, which may have a maximum
-        elif not any("Depends" in each.kind or "Params" in each.kind for each in route.parameters) or limits:
+        elif route.paged and not limits:
+            seen = True
+            yield unknown(
+                f"{route} answers {route.answers}: a dependency may bring a limit",
+                route,
+                subject=str(route),
+            )
+        else:
             seen = True
             how = f"its `{limits[0].name}` has no maximum" if limits else "it takes no limit"
-            yield failed(f"{route} answers {route.answers} of any length: {how}", route, subject=str(route))
+            yield failed(
+                f"{route} answers {route.answers} of any length: {how}", route, subject=str(route)
+            )
     if not seen or any(route.framework == "flask" for route in routes):
         yield _no_document(service)
 
 
 def _is_shared(kind: str) -> bool:
-    return kind.replace("| None", "").strip() not in {"", "int", "Optional[int]"} and "Query" not in kind
+    return (
+        kind.replace("| None", "").strip() not in {"", "int", "Optional[int]"}
+        and "Query" not in kind
+    )
 
 
 # RB102 ----------------------------------------------------------------------------------------
@@ -138,12 +159,20 @@ def offset_pagination(service: Service) -> Iterator[Evidence]:
         for query in facts.queries:
             if query.step == "offset":
                 found = True
-                yield failed(f"{query.spelled} reads and throws away every row before the page", query, subject=query.spelled)
+                yield failed(
+                    f"{query.spelled} reads and throws away every row before the page",
+                    query,
+                    subject=query.spelled,
+                )
     for piece in service.sql:
         offset = None if MIGRATIONS.search(piece.path) else _SQL_OFFSET.search(piece.bare)
         if offset and re.search(r"\bFROM\b", piece.bare, re.IGNORECASE):
             found = True
-            yield failed("OFFSET reads and throws away every row before the page", piece.at(offset.start()), subject="OFFSET")
+            yield failed(
+                "OFFSET reads and throws away every row before the page",
+                piece.at(offset.start()),
+                subject="OFFSET",
+            )
     paged = [*_pages_of_operations(service), *_pages_of_routes(service)]
     yield from paged
     if found or paged:
@@ -154,14 +183,24 @@ def offset_pagination(service: Service) -> Iterator[Evidence]:
     elif service.code and not service.imported & _FRAMEWORKS and not service.sql:
         yield irrelevant("No query and no web framework is here")
     else:
-        yield passed(f"No OFFSET in {len(service.code)} Python files and {len(service.sql)} pieces of SQL")
+        yield passed(
+            f"No OFFSET in {len(service.code)} Python files and {len(service.sql)} pieces of SQL"
+        )
 
 
 def _pages_of_operations(service: Service) -> Iterator[Evidence]:
     for operation in service.operations:
         for name, schema in operation.query().items():
-            if operation.method == "GET" and name.lower() in _OFFSETS and operation.document.is_integer(schema):
-                yield failed(f"{operation} takes `{name}`: a page that is found by counting", operation, subject=f"{operation} {name}")
+            if (
+                operation.method == "GET"
+                and name.lower() in _OFFSETS
+                and operation.document.is_integer(schema)
+            ):
+                yield failed(
+                    f"{operation} takes `{name}`: a page that is found by counting",
+                    operation,
+                    subject=f"{operation} {name}",
+                )
 
 
 def _pages_of_routes(service: Service) -> Iterator[Evidence]:
@@ -171,7 +210,11 @@ def _pages_of_routes(service: Service) -> Iterator[Evidence]:
         for each in route.parameters:
             counts = re.search(r"\bint\b", each.kind) and f"{{{each.name}" not in route.address
             if route.method == "GET" and each.name.lower() in _OFFSETS and counts:
-                yield failed(f"{route} takes `{each.name}`: a page that is found by counting", route, subject=f"{route} {each.name}")
+                yield failed(
+                    f"{route} takes `{each.name}`: a page that is found by counting",
+                    route,
+                    subject=f"{route} {each.name}",
+                )
 
 
 # RB103 ----------------------------------------------------------------------------------------
@@ -190,15 +233,25 @@ def mutation_not_idempotent(service: Service) -> Iterator[Evidence]:
         said = reason.get("reason") if isinstance(reason, dict) else reason
         key = operation.header("Idempotency-Key") or operation.header("X-Idempotency-Key")
         if key is not None:
-            yield passed(f"{subject} declares Idempotency-Key; {tested}", operation, subject=subject)
+            yield passed(
+                f"{subject} declares Idempotency-Key; {tested}", operation, subject=subject
+            )
         elif isinstance(said, str) and said.strip():
             yield passed(f"{subject} needs no key: {said.strip()}", operation, subject=subject)
         elif "x-idempotency" in operation.spec:
-            yield failed(f"{subject} has an x-idempotency without a reason", operation, subject=subject)
+            yield failed(
+                f"{subject} has an x-idempotency without a reason", operation, subject=subject
+            )
         elif operation.method == "PATCH" and (operation.header("If-Match") or {}).get("required"):
-            yield passed(f"{subject} requires If-Match: a second one is refused", operation, subject=subject)
+            yield passed(
+                f"{subject} requires If-Match: a second one is refused", operation, subject=subject
+            )
         else:
-            yield failed(f"{subject} happens twice when it is sent twice: no Idempotency-Key", operation, subject=subject)
+            yield failed(
+                f"{subject} happens twice when it is sent twice: no Idempotency-Key",
+                operation,
+                subject=subject,
+            )
     if not mutations:
         yield irrelevant("No operation is a POST or a PATCH", service.documents[0])
 
@@ -221,19 +274,31 @@ def unversioned_route(service: Service) -> Iterator[Evidence]:
     """Every business path says its version."""
     named = [(each.address, str(each), each) for each in service.operations]
     if not service.documents:
-        routes = [route for facts in service.code for route in facts.routes if route.whole]
+        routes = [
+            route
+            for facts in service.code
+            for route in facts.routes
+            if route.whole and not route.page
+        ]
         named = [(each.address, str(each), each) for each in routes]  # type: ignore[misc] # both are located
     business = [each for each in named if not _OPERATIONAL.match(each[0])]
     for address, subject, at in business:
         if not any(_VERSION.match(part) for part in address.split("/")):
-            yield failed(f"{subject} has no version in its path: /api/v1{address}", at, subject=subject)
-    versioned = [each for each in business if any(_VERSION.match(part) for part in each[0].split("/"))]
+            yield failed(
+                f"{subject} has no version in its path: /api/v1{address}", at, subject=subject
+            )
+    versioned = [
+        each for each in business if any(_VERSION.match(part) for part in each[0].split("/"))
+    ]
     if versioned and service.documents:
         yield passed(f"{len(versioned)} operations have their version in the path", versioned[0][2])
     if not service.documents and (not business or _has_routers(service)):
         yield _no_document(service)
     elif not business:
-        yield irrelevant("No operation is about the business", service.documents[0] if service.documents else None)
+        yield irrelevant(
+            "No operation is about the business",
+            service.documents[0] if service.documents else None,
+        )
 
 
 def _has_routers(service: Service) -> bool:
@@ -253,7 +318,9 @@ def public_integer_id(service: Service) -> Iterator[Evidence]:
     if found:
         return
     if service.documents:
-        yield passed(f"No integer names a row in {len(service.operations)} operations", service.documents[0])
+        yield passed(
+            f"No integer names a row in {len(service.operations)} operations", service.documents[0]
+        )
     else:
         yield _no_document(service)
 
@@ -262,13 +329,27 @@ def _integer_paths(service: Service) -> Iterator[tuple[str, str, Operation | Rou
     for operation in service.operations:
         for each in operation.parameters:
             name = str(each.get("name"))
-            if each.get("in") == "path" and _is_id(name) and operation.document.is_integer(each.get("schema")):
-                yield f"{operation} {name}", f"{operation} takes an integer as `{name}`: rows can be counted and guessed", operation
+            if (
+                each.get("in") == "path"
+                and _is_id(name)
+                and operation.document.is_integer(each.get("schema"))
+            ):
+                yield (
+                    f"{operation} {name}",
+                    f"{operation} takes an integer as `{name}`: rows can be counted and guessed",
+                    operation,
+                )
+    told = set()
     if not service.documents:
         for route in (route for facts in service.code for route in facts.routes):
             for name in integer_parameters(route):
-                if _is_id(name):
-                    yield f"{route} {name}", f"{route} takes an integer as `{name}`: rows can be counted and guessed", route
+                if _is_id(name) and (route.path, route.line, name) not in told:
+                    told.add((route.path, route.line, name))
+                    yield (
+                        f"{route} {name}",
+                        f"{route} takes an integer as `{name}`: rows can be counted and guessed",
+                        route,
+                    )
 
 
 def _integer_fields(service: Service) -> Iterator[tuple[str, str, Operation]]:
@@ -283,18 +364,24 @@ def _integer_fields(service: Service) -> Iterator[tuple[str, str, Operation]]:
                 if ours and (owner, name) not in told and operation.document.is_integer(field):
                     told.add((owner, name))
                     shown = f"{owner}.{name}" if owner else name
-                    yield shown, f"{operation} answers the integer `{shown}`: rows can be counted and guessed", operation
+                    yield (
+                        shown,
+                        f"{operation} answers the integer `{shown}`: rows can be counted and guessed",
+                        operation,
+                    )
 
 
-def _answered_fields(operation: Operation, schema: object, depth: int = 0) -> Iterator[tuple[str, str, object]]:
+def _answered_fields(
+    operation: Operation, schema: object, depth: int = 0
+) -> Iterator[tuple[str, str, object]]:
     document = operation.document
     for each in document.ways(schema):
-        if isinstance(each.get("items"), dict) and depth < 4:
+        if isinstance(each.get("items"), dict) and depth < _DEEPEST:
             yield from _answered_fields(operation, each["items"], depth + 1)
     owner = _title(schema)
     for name, field in document.fields(schema).items():
         yield owner, name, field
-        if depth < 4 and (document.is_array(field) or document.fields(field)):
+        if depth < _DEEPEST and (document.is_array(field) or document.fields(field)):
             yield from _answered_fields(operation, field, depth + 1)
 
 
@@ -310,7 +397,12 @@ def _nouns(operation: Operation) -> set[str]:
         for path in operation.document.content.get("paths", {}):
             for part in str(path).lower().replace("-", "").replace("_", "").split("/"):
                 if part and "{" not in part:
-                    known |= {part, part.removesuffix("s"), part.removesuffix("es"), re.sub("ies$", "y", part)}
+                    known |= {
+                        part,
+                        part.removesuffix("s"),
+                        part.removesuffix("es"),
+                        re.sub("ies$", "y", part),
+                    }
         operation.document._nouns = known  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside it
     return known
 

@@ -40,14 +40,26 @@ def unowned_module(service: Service) -> Iterator[Evidence]:
     entries = list(_entries(service.tree.text(path)))
     for module in modules:
         # The last pattern that matches decides, as GitHub says.
-        matching = [(line, pattern, owners) for line, pattern, owners in entries if _matches(pattern, module)]
+        matching = [
+            (line, pattern, owners)
+            for line, pattern, owners in entries
+            if _matches(pattern, module)
+        ]
         line, pattern, owners = matching[-1] if matching else (0, "", [])
         real = [owner for owner in owners if _OWNER.match(owner)]
         if not real:
-            why = f"“{' '.join(owners)}” is no handle and no address" if owners else "no entry gives it one"
+            why = (
+                f"“{' '.join(owners)}” is no handle and no address"
+                if owners
+                else "no entry gives it one"
+            )
             yield failed(f"{module} has no owner: {why}", Place(path, line), subject=module)
         elif pattern in {"*", "/", "**"} and len(modules) > 1:
-            yield warned(f"{module} is owned by {real[0]} like everything else", Place(path, line), subject=module)
+            yield warned(
+                f"{module} is owned by {real[0]} like everything else",
+                Place(path, line),
+                subject=module,
+            )
         else:
             yield passed(f"{module} is owned by {real[0]}", Place(path, line), subject=module)
 
@@ -58,8 +70,13 @@ def _modules(service: Service) -> list[str]:
     parts = sorted(each for each in packages if re.fullmatch(r"(src/)?\w+/modules/\w+", each))
     if parts:
         return parts
-    return sorted(each for each in packages if re.fullmatch(r"(src/)?\w+", each) and each != "src"
-                  and not re.search(r"(^|/)(migrations|alembic)$", each))
+    return sorted(
+        each
+        for each in packages
+        if re.fullmatch(r"(src/)?\w+", each)
+        and each != "src"
+        and not re.search(r"(^|/)(migrations|alembic)$", each)
+    )
 
 
 def _entries(text: str) -> Iterator[tuple[int, str, list[str]]]:
@@ -113,7 +130,9 @@ def _import_contracts(service: Service) -> tuple[Place | None, int]:
         if isinstance(linter, dict):
             line = text.count("\n", 0, max(text.find("[tool.importlinter"), 0)) + 1
             contracts = linter.get("contracts", [])
-            return Place("pyproject.toml", line), len(contracts) if isinstance(contracts, list) else 0
+            return Place("pyproject.toml", line), len(contracts) if isinstance(
+                contracts, list
+            ) else 0
     for name in (".importlinter", "setup.cfg", "importlinter.ini"):
         text = service.tree.text(name) if name in files else ""
         if "[importlinter" in text:
@@ -125,9 +144,13 @@ def _import_contracts(service: Service) -> tuple[Place | None, int]:
 def _lint_imports(service: Service, place: Place) -> Iterator[Evidence]:
     """What import-linter says, where the service has it installed."""
     folders = [service.tree.root / ".venv" / each for each in ("bin", "Scripts")]
-    tool = next((found for each in folders if (found := shutil.which("lint-imports", path=str(each)))), None)
+    tool = next(
+        (found for each in folders if (found := shutil.which("lint-imports", path=str(each)))), None
+    )
     if tool is None:
-        yield irrelevant("The contracts were not tried: import-linter is not installed in .venv", place)
+        yield irrelevant(
+            "The contracts were not tried: import-linter is not installed in .venv", place
+        )
         return
     try:
         ran = subprocess.run(
@@ -157,19 +180,31 @@ def openapi_drift(service: Service) -> Iterator[Evidence]:
     """The committed contract is what the service serves."""
     if not service.committed:
         if service.imported & {"fastapi", "flask", "starlette", "litestar", "quart"}:
-            yield unknown("There is no committed OpenAPI document to hold the service to", subject="openapi")
+            yield unknown(
+                "There is no committed OpenAPI document to hold the service to", subject="openapi"
+            )
         else:
             yield irrelevant("No web framework is imported")
         return
     for document in service.committed:
-        yield passed(f"{len(document.operations)} operations are promised in {document.path}", document, subject=document.path)
+        yield passed(
+            f"{len(document.operations)} operations are promised in {document.path}",
+            document,
+            subject=document.path,
+        )
     if service.imported_app is None:
-        yield irrelevant("Not compared with the running service: that takes --import-app, which runs its code")
+        yield irrelevant(
+            "Not compared with the running service: that takes --import-app, which runs its code"
+        )
         return
-    differences = [_difference(each.content, service.imported_app.content) for each in service.committed]
+    differences = [
+        _difference(each.content, service.imported_app.content) for each in service.committed
+    ]
     if "" in differences:
         same = service.committed[differences.index("")]
-        yield passed(f"{same.path} is what {service.imported_app.path} serves", same, subject=same.path)
+        yield passed(
+            f"{same.path} is what {service.imported_app.path} serves", same, subject=same.path
+        )
     else:
         yield failed(
             f"{service.committed[0].path} is not what {service.imported_app.path} serves: {differences[0]}",
@@ -182,7 +217,7 @@ def _difference(promised: Any, served: Any, at: str = "") -> str:
     """The first place where two documents differ; nothing if they are equal."""
     if isinstance(promised, dict) and isinstance(served, dict):
         for key in [*promised, *(each for each in served if each not in promised)]:
-            inner = f"{at} › {key}" if at else str(key)
+            inner = f"{at} / {key}" if at else str(key)
             if key not in served:
                 return f"“{inner}” is promised and not served"
             if key not in promised:
@@ -190,7 +225,11 @@ def _difference(promised: Any, served: Any, at: str = "") -> str:
             if found := _difference(promised[key], served[key], inner):
                 return found
         return ""
-    return "" if json.dumps(promised, sort_keys=True) == json.dumps(served, sort_keys=True) else f"“{at}” differs"
+    return (
+        ""
+        if json.dumps(promised, sort_keys=True) == json.dumps(served, sort_keys=True)
+        else f"“{at}” differs"
+    )
 
 
 RULES = (

@@ -31,29 +31,24 @@ def call_without_timeout(service: Service) -> Iterator[Evidence]:
 def _judged(
     service: Service, call: OutgoingCall, client: Client, *, sockets_bounded: bool
 ) -> Evidence:
-    subject = call.name
-    if call.wait is Wait.LIMITED:
-        return passed(f"{call.name}(…) has its limit", call, subject=subject)
-    if call.wait is Wait.FOREVER:
-        return failed(f"{call.name}(…) takes the limit away: None waits for ever", call, subject=subject)
     default, note = _default(service, client, sockets_bounded=sockets_bounded)
-    if default is Default.BOUNDED:
-        return passed(f"{call.name}(…) has the library's own limit: {note}", call, subject=subject)
-    if call.wait is Wait.UNCLEAR and default is not Default.LONG:
-        return unknown(f"{call.name}(…) may wait for ever: {call.why}", call, subject=subject)
-    if default is None:
-        return unknown(f"{call.name}(…) may wait for ever: {note}", call, subject=subject)
-    if call.wait is Wait.UNCLEAR:
-        return passed(f"{call.name}(…) has a limit, long or short: {call.why}", call, subject=subject)
-    if default is Default.LONG:
-        return warned(f"{call.name}(…) relies on the library's limit: {note}", call, subject=subject)
     missing = " and ".join(client.arguments) or "a limit around it"
-    return failed(f"{call.name}(…) waits for ever: give it {missing} ({note})", call, subject=subject)
+    say, why = {
+        (Wait.LIMITED, None): (passed, "has its limit"),
+        (Wait.FOREVER, None): (failed, "takes the limit away: None waits for ever"),
+        (Wait.UNCLEAR, Default.BOUNDED): (passed, f"has the library's own limit: {note}"),
+        (Wait.UNCLEAR, Default.LONG): (passed, f"has a limit, long or short: {call.why}"),
+        (Wait.UNCLEAR, Default.FOREVER): (unknown, f"may wait for ever: {call.why}"),
+        (Wait.UNCLEAR, Default.UNKNOWN): (unknown, f"may wait for ever: {call.why}"),
+        (Wait.DEFAULT, Default.BOUNDED): (passed, f"has the library's own limit: {note}"),
+        (Wait.DEFAULT, Default.LONG): (warned, f"relies on the library's limit: {note}"),
+        (Wait.DEFAULT, Default.UNKNOWN): (unknown, f"may wait for ever: {note}"),
+        (Wait.DEFAULT, Default.FOREVER): (failed, f"waits for ever: give it {missing} ({note})"),
+    }[call.wait, None if call.wait in {Wait.LIMITED, Wait.FOREVER} else default]
+    return say(f"{call.name}(…) {why}", call, subject=call.name)
 
 
-def _default(
-    service: Service, client: Client, *, sockets_bounded: bool
-) -> tuple[Default | None, str]:
+def _default(service: Service, client: Client, *, sockets_bounded: bool) -> tuple[Default, str]:
     """What the library does by itself, in the version that the service has locked."""
     if client.by_socket and sockets_bounded:
         return Default.BOUNDED, "socket.setdefaulttimeout"
@@ -62,7 +57,7 @@ def _default(
     package, major = client.bounded_since
     version = service.locked(package)
     if version is None:
-        return None, f"{client.note}, and no lock file says which version this is"
+        return Default.UNKNOWN, f"{client.note}, and no lock file says which version this is"
     if version >= (major,):
         return Default.BOUNDED, f"that of {package} {'.'.join(map(str, version))}"
     return client.default, client.note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from roadbed.checklist.evidence import Place, failed, irrelevant, passed
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadbed.checklist.evidence import Evidence
-    from roadbed.checklist.facts.documents import Block
     from roadbed.checklist.service import Service
 
 _SHELL = {"", "sh", "bash", "shell", "console", "zsh", "shell-session", "terminal"}
@@ -44,7 +44,7 @@ def runbook_command_broken(service: Service) -> Iterator[Evidence]:
                 place = Place(document.path, block.line + number)
                 if _leaves(line):  # into another checkout, or a folder that it makes
                     break
-                for what, missing in _named(service, block, line):
+                for what, missing in _named(service, line):
                     checked += 1
                     first = first or place
                     if missing:
@@ -52,16 +52,17 @@ def runbook_command_broken(service: Service) -> Iterator[Evidence]:
     if checked:
         yield passed(f"{checked} names in commands were looked up", first)
     else:
-        yield irrelevant("No fenced command names a target, a script or a module of this repository")
+        yield irrelevant(
+            "No fenced command names a target, a script or a module of this repository"
+        )
 
 
 def _leaves(line: str) -> bool:
     return bool(re.search(r"\bgit clone\b|^\s*[$%]?\s*(cd|pushd)\s", line))
 
 
-def _named(service: Service, block: Block, line: str) -> Iterator[tuple[str, str]]:
+def _named(service: Service, line: str) -> Iterator[tuple[str, str]]:
     """What a line's commands name, and what is wrong with each; nothing if all is well."""
-    del block
     line = _PROMPT.sub("", line)
     for command in re.split(r"&&|\|\||;|\|", line):
         try:
@@ -84,16 +85,22 @@ def _command(service: Service, words: list[str]) -> Iterator[tuple[str, str]]:
         yield from _path(service, rest[0], " ".join(words))
     elif program.startswith("./"):
         yield from _path(service, program, program)
-    for option, value in zip(rest, rest[1:], strict=False):
+    for option, value in pairwise(rest):
         if option in _PATH_OPTIONS.get(program, ()):
             yield from _path(service, value, f"{program} {option} {value}")
 
 
 def _make(service: Service, words: list[str]) -> Iterator[tuple[str, str]]:
-    if any(word in {"-C", "-f"} or word.startswith(("--dir", "--file", "-C", "-f")) for word in words):
+    if any(
+        word in {"-C", "-f"} or word.startswith(("--dir", "--file", "-C", "-f")) for word in words
+    ):
         return
     makefile = next((each for each in _MAKEFILES if each in service.tree.files), None)
-    targets = [word for word in words if not word.startswith("-") and "=" not in word and not _ODD.search(word)]
+    targets = [
+        word
+        for word in words
+        if not word.startswith("-") and "=" not in word and not _ODD.search(word)
+    ]
     if makefile is None:
         for target in targets:
             yield f"make {target}", "there is no Makefile"
@@ -123,7 +130,9 @@ def _python(service: Service, words: list[str]) -> Iterator[tuple[str, str]]:
 def _path(service: Service, path: str, command: str) -> Iterator[tuple[str, str]]:
     if _ODD.search(path) or path.startswith(("/", "-", "..")) or "://" in path or path == ".":
         return
-    made = path.removeprefix("./").startswith((".venv/", "venv/", "build/", "dist/", "out/", "node_modules/"))
+    made = path.removeprefix("./").startswith(
+        (".venv/", "venv/", "build/", "dist/", "out/", "node_modules/")
+    )
     if made:
         return
     there = service.tree.has(path.removeprefix("./").rstrip("/"))

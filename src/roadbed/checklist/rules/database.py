@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from roadbed.checklist.evidence import failed, irrelevant, passed, unknown, warned
+from roadbed.checklist.facts.module import last
 from roadbed.checklist.facts.queries import ORMS
 from roadbed.checklist.facts.tables import from_sql
 from roadbed.checklist.rule import Item, Rule
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from roadbed.checklist.facts.sql import Sql
     from roadbed.checklist.facts.tables import ModelClass, TableChange
     from roadbed.checklist.service import Service
+
+_SHOWN = 60  # letters of a statement
 
 # RB301 ----------------------------------------------------------------------------------------
 
@@ -63,10 +67,12 @@ def _stars(statement: Sql) -> Iterator[Evidence]:
         return
     if any(_is_open(select) for select in _selects(tree)):
         what = " ".join(statement.text.split())
-        shown = what if len(what) <= 60 else f"{what[:57]}…"
+        shown = what if len(what) <= _SHOWN else f"{what[: _SHOWN - 1]}…"
         yield failed(f"“{shown}” reads every column, also those of tomorrow", place, subject=shown)
     elif re.search(r"\bRETURNING\s+\*", statement.bare, re.IGNORECASE):
-        yield warned("RETURNING * answers every column, also those of tomorrow", place, subject="RETURNING *")
+        yield warned(
+            "RETURNING * answers every column, also those of tomorrow", place, subject="RETURNING *"
+        )
 
 
 def _selects(tree: Any) -> Iterator[Any]:
@@ -152,7 +158,9 @@ def table_without_audit_columns(service: Service) -> Iterator[Evidence]:
     made = _made_by_migrations(service)
     for table, (creation, columns, complete) in made.items():
         if table not in modelled and table not in _OWN_BOOKS:
-            yield _audited(table, columns, creation, "" if complete else "columns that are computed")
+            yield _audited(
+                table, columns, creation, "" if complete else "columns that are computed"
+            )
     if not models and not made:
         other = service.imported & (set(ORMS) - {"sqlalchemy", "sqlmodel", "flask_sqlalchemy"})
         other |= service.imported & {"mongoengine", "beanie", "motor", "pymongo", "django"}
@@ -167,7 +175,9 @@ def _audited(table: str, columns: set[str], at: ModelClass | TableChange, foreig
     if not missing:
         return passed(f"`{table}` has its audit columns", at, subject=table)
     if foreign:
-        return unknown(f"`{table}` may lack {', '.join(missing)}: it has {foreign}", at, subject=table)
+        return unknown(
+            f"`{table}` may lack {', '.join(missing)}: it has {foreign}", at, subject=table
+        )
     return failed(f"`{table}` lacks {', '.join(missing)}", at, subject=table)
 
 
@@ -177,38 +187,44 @@ def _models(service: Service) -> Iterator[tuple[str, ModelClass, set[str], str]]
     for model in (model for facts in service.code for model in facts.models):
         classes[model.name].append(model)
     for model in (one for several in classes.values() for one in several):
-        columns, foreign, registered = _inherited(model, classes, set())
-        implied = "Model" in _ancestors(model, classes) and not model.is_table
-        if model.abstract or not (model.is_table or (implied and registered)):
-            continue
-        yield model.table or model.name.lower(), model, columns, foreign
+        inherited = _inherited(model, classes, {model.name})
+        if not model.abstract and (model.is_table or inherited.registered):
+            columns = set(model.columns) | inherited.columns
+            yield model.table or model.name.lower(), model, columns, inherited.foreign
+
+
+@dataclass
+class _Inherited:
+    """What a class has from its bases.
+
+    Attributes:
+        foreign: a base that is not in this service, and may bring columns.
+        registered: one of them is Flask-SQLAlchemy's `db.Model`, which names tables by itself.
+    """
+
+    columns: set[str] = field(default_factory=set)
+    foreign: str = ""
+    registered: bool = False
 
 
 def _inherited(
     model: ModelClass, classes: dict[str, list[ModelClass]], seen: set[str]
-) -> tuple[set[str], str, bool]:
-    """A class's columns with those of its bases, a base that is not here, and if one is a table."""
-    columns, foreign = set(model.columns), ""
-    registered = False
-    for base in model.bases:
-        if base in seen:
-            continue
-        seen.add(base)
-        if base in classes and base != model.name:
+) -> _Inherited:
+    found = _Inherited()
+    for full in model.bases:
+        base = last(full)
+        if base in classes and base not in seen:
+            seen.add(base)
             for each in classes[base]:
-                more, odd, _ = _inherited(each, classes, seen)
-                columns |= more
-                foreign = foreign or odd
-        elif base == "Model":
-            registered = True
-        elif base not in _PLAIN:
-            foreign = foreign or f"the base `{base}`, which is not here"
-    return columns, foreign, registered
-
-
-def _ancestors(model: ModelClass, classes: dict[str, list[ModelClass]]) -> set[str]:
-    """Flask-SQLAlchemy's `db.Model` makes a table without a `__tablename__`."""
-    return set(model.bases)
+                more = _inherited(each, classes, seen)
+                found.columns |= each.columns | more.columns
+                found.foreign = found.foreign or more.foreign
+                found.registered = found.registered or more.registered
+        elif full.endswith("db.Model"):
+            found.registered = True
+        elif base not in _PLAIN and base not in seen:
+            found.foreign = found.foreign or f"the base `{base}`, which is not here"
+    return found
 
 
 def _made_by_migrations(service: Service) -> dict[str, tuple[TableChange, set[str], bool]]:
@@ -218,23 +234,25 @@ def _made_by_migrations(service: Service) -> dict[str, tuple[TableChange, set[st
         if piece.path.endswith(".sql"):
             changes += from_sql(piece)
     made: dict[str, tuple[TableChange, set[str], bool]] = {}
-    for change in changes:
-        if change.kind == "create" and "_filled_in_" not in change.table:
-            old = made.get(change.table, (change, set(), True))
-            made[change.table] = change, old[1] | change.columns, old[2] and change.complete
-    for change in changes:
-        if change.table in made:
-            creation, columns, complete = made[change.table]
-            if change.kind == "add":
-                made[change.table] = creation, columns | change.columns, complete and change.complete
-            elif change.kind == "remove":
-                made[change.table] = creation, columns - change.columns, complete
-    for change in changes:
-        if change.kind == "rename" and change.table in made:
-            made[next(iter(change.columns))] = made.pop(change.table)
-        elif change.kind == "drop":
-            made.pop(change.table, None)
+    for kind in ("create", "add", "remove", "rename", "drop"):  # whichever file comes first
+        for change in changes:
+            if change.kind == kind and (kind == "create" or change.table in made):
+                _apply(change, made)
     return made
+
+
+def _apply(change: TableChange, made: dict[str, tuple[TableChange, set[str], bool]]) -> None:
+    creation, columns, complete = made.get(change.table, (change, set(), True))
+    if "_filled_in_" in change.table:
+        return
+    if change.kind == "drop":
+        made.pop(change.table)
+    elif change.kind == "rename":
+        made[next(iter(change.columns))] = made.pop(change.table)
+    elif change.kind == "remove":
+        made[change.table] = creation, columns - change.columns, complete
+    else:
+        made[change.table] = creation, columns | change.columns, complete and change.complete
 
 
 # RB303 ----------------------------------------------------------------------------------------
@@ -255,7 +273,9 @@ def hard_delete(service: Service) -> Iterator[Evidence]:
         if delete:
             found = True
             words = " ".join(piece.text[delete.start() : delete.end()].split())
-            yield failed(f"“{words}” removes rows for good", piece.at(delete.start()), subject=words)
+            yield failed(
+                f"“{words}” removes rows for good", piece.at(delete.start()), subject=words
+            )
     if not found and service.imported & {*ORMS, "asyncpg", "psycopg", "psycopg2", "sqlite3"}:
         yield passed(f"Nothing in {len(service.code)} Python files removes rows")
     elif not found:

@@ -55,9 +55,17 @@ def nobody_to_page(service: Service) -> Iterator[Evidence]:
     place = Place(runbook.path, heading.line)
     for line, text in section.items():
         if found := _PLACEHOLDER.search(text):
-            yield failed(f"Whom to page is left open: “{found[0]}”", Place(runbook.path, line), subject="paging")
+            yield failed(
+                f"Whom to page is left open: “{found[0]}”",
+                Place(runbook.path, line),
+                subject="paging",
+            )
             return
-    targets = {line: found[0] for line, text in section.items() if (found := _TARGET.search(_no_dates(text)))}
+    targets = {
+        line: found[0]
+        for line, text in section.items()
+        if (found := _TARGET.search(_no_dates(text)))
+    }
     if not targets:
         yield failed("The section names no link, number or handle to page", place, subject="paging")
         return
@@ -78,7 +86,11 @@ def _freshness(runbook: Document, section: dict[int, str], today: date) -> Itera
             except ValueError:
                 continue
             if age > FRESH:
-                yield warned(f"Paging was last tried {age} days ago, on {found[1]}: try it", Place(runbook.path, line), subject="verified")
+                yield warned(
+                    f"Paging was last tried {age} days ago, on {found[1]}: try it",
+                    Place(runbook.path, line),
+                    subject="verified",
+                )
 
 
 # RB502 ----------------------------------------------------------------------------------------
@@ -98,7 +110,9 @@ def dead_runbook_link(service: Service) -> Iterator[Evidence]:
         yield _followed(service, alert.name, link, place)
     for alert in rules.alerts:
         if alert.name not in linked and alert.labels.get("severity", "").lower() in _SEVERE:
-            yield warned(f"{alert.name} pages somebody and links to no runbook", alert, subject=alert.name)
+            yield warned(
+                f"{alert.name} pages somebody and links to no runbook", alert, subject=alert.name
+            )
     if not linked:
         yield irrelevant("No alert has a runbook_url")
 
@@ -118,7 +132,9 @@ def _followed(service: Service, name: str, link: str, place: Place) -> Evidence:
     document = documents.parse(path, service.tree.text(path))
     if anchor.lower() in document.anchors:
         return passed(f"{name} links to {path}#{anchor}", place, subject=name)
-    return failed(f"{name} links to {path}#{anchor}, and no heading has that anchor", place, subject=name)
+    return failed(
+        f"{name} links to {path}#{anchor}, and no heading has that anchor", place, subject=name
+    )
 
 
 def _inside(service: Service, address: str) -> str | None:
@@ -133,7 +149,10 @@ def _inside(service: Service, address: str) -> str | None:
 
 # RB503 ----------------------------------------------------------------------------------------
 
-_OPEN = re.compile(r"\b(TODO|TBD|FIXME)\b(?=\s*(:|$|\*|\|))|\blorem ipsum\b|<(your|insert|team|name)[^>]*>", re.MULTILINE)
+_OPEN = re.compile(
+    r"\b(TODO|TBD|FIXME)\b(?=\s*(:|$|\*|\|))|\blorem ipsum\b|<(your|insert|team|name)[^>]*>",
+    re.MULTILINE,
+)
 _SHORTEST = 15  # words
 
 
@@ -159,7 +178,9 @@ def _told(document: Document, name: str) -> Evidence:
     for line, text in told.items():
         plain = re.sub(r"`[^`]*`", "", text)
         if found := _OPEN.search(plain):
-            return failed(f"{name} is not finished: “{found[0]}”", Place(document.path, line), subject=name)
+            return failed(
+                f"{name} is not finished: “{found[0]}”", Place(document.path, line), subject=name
+            )
     return passed(f"{name} has {words} words", document, subject=name)
 
 
