@@ -60,12 +60,16 @@ def select(selected: list[str], ignored: list[str]) -> list[Rule]:
     Raises:
         RoadbedError: a name that no rule has, or nothing is left.
     """
-    chosen = [rule for name in selected for rule in named(name)] if selected else list(RULES)
-    without = {rule.code for name in ignored for rule in named(name)}
+    chosen = [rule for name in _split(selected) for rule in named(name)] or list(RULES)
+    without = {rule.code for name in _split(ignored) for rule in named(name)}
     rules = [rule for rule in RULES if rule in chosen and rule.code not in without]
     if not rules:
         raise RoadbedError("No rule is left to check.", "Select one that is not ignored.")
     return rules
+
+
+def _split(names: list[str]) -> list[str]:
+    return [each for name in names for each in name.split(",") if each.strip()]
 
 
 def items(rules: list[Rule]) -> list[Item]:

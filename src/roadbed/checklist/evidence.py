@@ -34,10 +34,12 @@ class Place:
     Attributes:
         path: relative to the service, with slashes.
         line: counted from 1; 0 stands for the file as a whole.
+        begins: the first line of the statement that it stands in, where that is another one.
     """
 
     path: str
     line: int = 0
+    begins: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Evidence:
 
 
 def _found(state: State, message: str, at: Located | None, subject: str) -> Evidence:
-    place = None if at is None else Place(at.path, at.line)
+    place = None if at is None else Place(at.path, at.line, getattr(at, "begins", 0))
     return Evidence(state, message, place, subject)
 
 

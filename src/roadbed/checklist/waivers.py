@@ -64,7 +64,9 @@ class Waivers:
 def _covers(waiver: Waiver, evidence: Evidence) -> bool:
     place = evidence.place
     if waiver.in_source:
-        return place is not None and (place.path, place.line) == (waiver.path, waiver.line)
+        return place is not None and (
+            place.path == waiver.path and waiver.line in {place.line, place.begins}
+        )
     if waiver.pattern and not (place and fnmatch(place.path, waiver.pattern)):
         return False
     return not waiver.subject or waiver.subject == evidence.subject

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class OutgoingCall:
         client: its name in `CLIENTS`; "grpc" for a stub of generated code.
         name: as it is called in the source.
         why: what is unclear, where it is.
+        begins: the first line of the statement that it stands in.
     """
 
     path: str
@@ -43,6 +44,7 @@ class OutgoingCall:
     name: str
     wait: Wait
     why: str = ""
+    begins: int = 0
 
 
 def collect(module: Module) -> list[OutgoingCall]:
@@ -181,7 +183,8 @@ class _Reader:
                 judged = self._as_made(judged, name, made, function.value)
             yield judged
         elif function.attr in client.methods and _is_none(keyword(call, "timeout")):
-            yield OutgoingCall(self.module.path, call.lineno, name, spelled, Wait.FOREVER)
+            found = OutgoingCall(self.module.path, call.lineno, name, spelled, Wait.FOREVER)
+            yield replace(found, begins=self.module.begins(call))
 
     def _as_made(
         self, call: OutgoingCall, name: str, made: ast.Call | None, holder: ast.expr
@@ -230,9 +233,9 @@ class _Reader:
 
     def _judged(self, call: ast.Call, name: str, at: ast.Call, spelled: str = "") -> OutgoingCall:
         client = self._of(name)
-        found = OutgoingCall(
-            self.module.path, at.lineno, name, spelled or ast.unparse(call.func)[:60], Wait.DEFAULT
-        )
+        spelled = spelled or ast.unparse(call.func)[:60]
+        found = OutgoingCall(self.module.path, at.lineno, name, spelled, Wait.DEFAULT)
+        found = replace(found, begins=self.module.begins(at))
         values = {
             argument: value
             for argument, position in client.arguments.items()
@@ -317,7 +320,7 @@ class _Reader:
         return False
 
     def _with(self, call: OutgoingCall, wait: Wait, why: str = "") -> OutgoingCall:
-        return OutgoingCall(call.path, call.line, call.client, call.name, wait, why)
+        return replace(call, wait=wait, why=why)
 
     def _unclear(self, call: OutgoingCall, why: str) -> OutgoingCall:
         return self._with(call, Wait.UNCLEAR, why)

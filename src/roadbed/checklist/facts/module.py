@@ -40,6 +40,11 @@ class Module:
             yield around
             around = self.parent(around)
 
+    def begins(self, node: ast.AST) -> int:
+        """The first line of the statement that a node stands in: where a comment is beside it."""
+        around = (each for each in self.parents(node) if isinstance(each, ast.stmt))
+        return next((each.lineno for each in around), 0)
+
     @cached_property
     def imports(self) -> dict[str, str]:
         """What the imported names stand for: `{"sa": "sqlalchemy", "get": "requests.get"}`."""

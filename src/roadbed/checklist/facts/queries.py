@@ -24,12 +24,13 @@ _HTTP = ("requests", "httpx", "httpx2", "aiohttp")
 
 @dataclass(frozen=True)
 class Query:
-    """A step of a query: `offset`, `paginate` or `delete`, and how it is spelled."""
+    """A step of a query: `offset`, `paginate` or `delete`; how it is spelled, and where its statement begins."""
 
     path: str
     line: int
     step: str
     spelled: str
+    begins: int
 
 
 def collect(module: Module) -> list[Query]:
@@ -42,7 +43,7 @@ def collect(module: Module) -> list[Query]:
             function = ast.unparse(call.func)
             spelled = function if len(function) <= _SHOWN else f"…{function[1 - _SHOWN :]}"
             line = call.func.end_lineno or call.lineno
-            found.append(Query(module.path, line, step, f"{spelled}(…)"))
+            found.append(Query(module.path, line, step, f"{spelled}(…)", module.begins(call)))
     return found
 
 

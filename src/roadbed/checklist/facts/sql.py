@@ -37,12 +37,14 @@ class Sql:
     Attributes:
         text: the statement, or several; what is filled in at run time stands as a name.
         executed: it is passed to something that runs SQL, so that it is no prose.
+        begins: the first line of the statement of Python that it stands in.
     """
 
     path: str
     line: int
     text: str
     executed: bool
+    begins: int = 0
 
     @property
     def bare(self) -> str:
@@ -52,7 +54,7 @@ class Sql:
     def at(self, position: int) -> Sql:
         """The same piece, with the line of a position in its text."""
         line = self.line + self.text.count("\n", 0, position)
-        return Sql(self.path, line, self.text, self.executed)
+        return Sql(self.path, line, self.text, self.executed, self.begins)
 
     def statements(self) -> Iterator[Sql]:
         """Its statements, one by one."""
@@ -62,7 +64,7 @@ class Sql:
             if text.strip():
                 lead = len(text) - len(text.lstrip())
                 line = self.line + self.text.count("\n", 0, begin + lead)
-                yield Sql(self.path, line, text.strip(), self.executed)
+                yield Sql(self.path, line, text.strip(), self.executed, self.begins)
             begin = end + 1
 
 
@@ -74,7 +76,8 @@ def collect(module: Module) -> list[Sql]:
             whole = _whole(module, node)
             text = _text(node) if whole else None
             if text and _BEGINS.match(text):
-                found.append(Sql(module.path, node.lineno, text, _is_executed(module, node)))
+                executed, begins = _is_executed(module, node), module.begins(node)
+                found.append(Sql(module.path, node.lineno, text, executed, begins))
     return found
 
 

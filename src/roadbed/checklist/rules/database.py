@@ -66,7 +66,7 @@ def _stars(statement: Sql) -> Iterator[Evidence]:
     if tree is None:
         return
     if any(_is_open(select) for select in _selects(tree)):
-        what = " ".join(statement.text.split())
+        what = " ".join(statement.text.split()).replace("_filled_in_", "…")
         shown = what if len(what) <= _SHOWN else f"{what[: _SHOWN - 1]}…"
         yield failed(f"“{shown}” reads every column, also those of tomorrow", place, subject=shown)
     elif re.search(r"\bRETURNING\s+\*", statement.bare, re.IGNORECASE):
@@ -273,6 +273,7 @@ def hard_delete(service: Service) -> Iterator[Evidence]:
         if delete:
             found = True
             words = " ".join(piece.text[delete.start() : delete.end()].split())
+            words = words.replace("_filled_in_", "…")
             yield failed(
                 f"“{words}” removes rows for good", piece.at(delete.start()), subject=words
             )
