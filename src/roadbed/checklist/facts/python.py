@@ -39,7 +39,7 @@ _TELLING = re.compile(
     rb"stripe|openai|anthropic|elasticsearch|slack_sdk|grpc|"
     rb"(?i:select|insert|update|delete|truncate|create|alter|merge)\b|"
     rb"offset|paginate|fastapi|flask|APIRouter|Blueprint|route|"
-    rb"__tablename__|Column|SQLModel|DeclarativeBase|Model\b|Mixin|_table|create_engine|"
+    rb"class\s+\w+\s*\(|Mapped|Column|column|declared_attr|_table|create_engine|"
     rb"create_async_engine|pool_size|max_overflow|Settings|Config|Histogram|BUCKET"
 )
 
