@@ -150,7 +150,7 @@ def _inside(service: Service, address: str) -> str | None:
 # RB503 ----------------------------------------------------------------------------------------
 
 _OPEN = re.compile(
-    r"\b(TODO|TBD|FIXME)\b(?=\s*(:|$|\*|\|))|\blorem ipsum\b|<(your|insert|team|name)[^>]*>",
+    r"\b(TODO|TBD|FIXME)\b(?=\s*(:|$|\*|\|))|\b(?i:lorem ipsum)\b|<(your|insert|team|name)[^>]*>",
     re.MULTILINE,
 )
 _SHORTEST = 15  # words
