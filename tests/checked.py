@@ -8,6 +8,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from histories import build_file_tree
+
 from roadbed.checklist import catalogue, checking, configuration
 from roadbed.checklist.evidence import State
 

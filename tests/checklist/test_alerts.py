@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from checked import ask, lines, state
 from histories import build_file_tree
+
 from roadbed.checklist.evidence import State
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ def test_promtool_is_asked_where_it_is(
     build_file_tree(tools, {"promtool": f"#!/bin/sh\n{script}\n"} if script else {"none": ""})
     if script:
         (tools / "promtool").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}/usr/bin{os.pathsep}/bin" if script else str(tools))
+    monkeypatch.setenv(
+        "PATH", f"{tools}{os.pathsep}/usr/bin{os.pathsep}/bin" if script else str(tools)
+    )
     files = {"ops/alerts.yml": GOOD["recorded"], "ops/alerts_test.yml": TESTS}
     result = ask(tmp_path / "service", files, "RB401")
     assert result.state is expected
@@ -143,7 +146,8 @@ def test_buckets(tmp_path: Path, arguments: str, expected: State) -> None:
 
 def test_buckets_may_stand_in_another_file(tmp_path: Path) -> None:
     files = {
-        "src/app/metrics.py": "from .numbers import BUCKETS\n" + HISTOGRAM.format("buckets=BUCKETS"),
+        "src/app/metrics.py": "from .numbers import BUCKETS\n"
+        + HISTOGRAM.format("buckets=BUCKETS"),
         "src/app/numbers.py": f"BUCKETS = ({FINE})\n",
     }
     assert state(tmp_path, files, "RB402") is State.PASS

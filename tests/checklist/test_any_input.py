@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from checked import TODAY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from roadbed.checklist import catalogue, checking, configuration
 from roadbed.checklist.formats import document, markdown, sarif, text
 
@@ -67,7 +68,8 @@ def told(files: dict[str, bytes]) -> None:
         )
     defects = [e.message for r in report.results for e in r.evidence if "defect" in e.message]
     assert not defects, (defects, files)
-    assert json.loads(document.write([report])) and json.loads(sarif.write([report], "1"))
+    assert json.loads(document.write([report]))
+    assert json.loads(sarif.write([report], "1"))
     assert text.write(report, verbose=True).endswith(report.summary())
     assert markdown.write(report)
 
@@ -76,10 +78,7 @@ def told(files: dict[str, bytes]) -> None:
 @given(st.dictionaries(st.sampled_from(PATHS), st.lists(st.sampled_from(WORDS), max_size=25)))
 def test_words_in_any_order(files: dict[str, list[str]]) -> None:
     told(
-        {
-            path: " ".join(words).encode("utf-8", "surrogateescape")
-            for path, words in files.items()
-        }
+        {path: " ".join(words).encode("utf-8", "surrogateescape") for path, words in files.items()}
     )
 
 
@@ -97,7 +96,9 @@ def test_documents_of_any_shape(paths: Any, other: Any) -> None:
         {
             "openapi.json": json.dumps(described).encode(),
             "openapi.yaml": json.dumps(described).encode(),
-            "ops/alerts.yml": json.dumps({"groups": [{"rules": [other, paths]}], "alert": 1}).encode()
+            "ops/alerts.yml": json.dumps(
+                {"groups": [{"rules": [other, paths]}], "alert": 1}
+            ).encode()
             + b"\nalert: x",
             "ops/rules.yml": b"alert:\n" + json.dumps({"alert": paths, "expr": other}).encode(),
             "ops/deployment.yaml": b"kind: Deployment\nspec: " + json.dumps(paths).encode(),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from checked import answering, ask, lines, openapi, state
+
 from roadbed.checklist.evidence import State
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ FASTAPI = """
         ("@router.get('')\n    def f() -> list[str]: ...", State.FAIL),
         ("@router.get('', response_model=list[str])\n    async def f(): ...", State.FAIL),
         ("@router.get('')\n    def f(limit: int = 10) -> list[str]: ...", State.FAIL),
-        ("@router.get('')\n    def f(limit: int = Query(10, le=100)) -> list[str]: ...", State.PASS),
+        (
+            "@router.get('')\n    def f(limit: int = Query(10, le=100)) -> list[str]: ...",
+            State.PASS,
+        ),
         (
             "@router.get('')\n    def f(limit: Annotated[int, Query(lt=101)] = 9) -> list[str]: ...",
             State.PASS,
@@ -193,9 +197,7 @@ def test_a_route_that_counts(tmp_path: Path) -> None:
         ("get", {}, State.NA),
     ],
 )
-def test_mutations(
-    tmp_path: Path, method: str, operation: dict[str, Any], expected: State
-) -> None:
+def test_mutations(tmp_path: Path, method: str, operation: dict[str, Any], expected: State) -> None:
     document = openapi({"/api/v1/things": {method: operation}})
     assert state(tmp_path, {"openapi.json": document}, "mutation-not-idempotent") is expected
 
@@ -242,11 +244,19 @@ def test_the_servers_path_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("from flask import Flask\napp = Flask('x')\n@app.route('/things')\ndef f(): return '{}'\n", State.FAIL),
-        ("from fastapi import FastAPI\napp = FastAPI()\n@app.post('/things')\ndef f(): ...\n", State.FAIL),
         (
-            "from flask import Flask\napp = Flask('x')\n@app.route('/things')\n"
-            "def f(): return render_template('x')\n",
+            "from flask import Flask\napp = Flask('x')\n@app.route('/things')\ndef f(): return '{}'\n",
+            State.FAIL,
+        ),
+        (
+            "from fastapi import FastAPI\napp = FastAPI()\n@app.post('/things')\ndef f(): ...\n",
+            State.FAIL,
+        ),
+        (
+            (
+                "from flask import Flask\napp = Flask('x')\n@app.route('/things')\n"
+                "def f(): return render_template('x')\n"
+            ),
             State.UNKNOWN,
         ),
         (
@@ -273,7 +283,18 @@ def thing(**properties: Any) -> dict[str, Any]:
 SHOWN: dict[str, dict[str, Any]] = {
     "id": {"/api/v1/things": {"get": thing(id=INTEGER)}},
     "a parent's": {"/api/v1/things": {"get": thing(user_id=INTEGER)}, "/api/v1/users": {}},
-    "in a list": {"/api/v1/things": {"get": answering({"type": "array", "items": thing(id=INTEGER)["responses"]["200"]["content"]["application/json"]["schema"]})}},
+    "in a list": {
+        "/api/v1/things": {
+            "get": answering(
+                {
+                    "type": "array",
+                    "items": thing(id=INTEGER)["responses"]["200"]["content"]["application/json"][
+                        "schema"
+                    ],
+                }
+            )
+        }
+    },
     "in the path": {
         "/api/v1/things/{thing_id}": {
             "parameters": [{"name": "thing_id", "in": "path", "schema": INTEGER}],

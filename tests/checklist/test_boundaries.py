@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from checked import TODAY, ask, openapi, state
 from histories import build_file_tree
+
 from roadbed.checklist import application, catalogue, checking, configuration
 from roadbed.checklist.evidence import State
 from roadbed.errors import RoadbedError
@@ -71,7 +72,10 @@ CONTRACT = '[[tool.importlinter.contracts]]\nname = "x"\ntype = "layers"\n'
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({"pyproject.toml": f"[tool.importlinter]\nroot_package = 'orders'\n{CONTRACT}"}, State.PASS),
+        (
+            {"pyproject.toml": f"[tool.importlinter]\nroot_package = 'orders'\n{CONTRACT}"},
+            State.PASS,
+        ),
         ({".importlinter": "[importlinter]\n[importlinter:contract:1]\nname=x\n"}, State.PASS),
         ({"setup.cfg": "[importlinter]\n[importlinter:contract:1]\nname=x\n"}, State.PASS),
         ({"tach.toml": "[[modules]]\npath = 'orders'\n"}, State.PASS),
@@ -177,14 +181,18 @@ def test_the_application_serves_what_is_promised(tmp_path: Path, name: str) -> N
     ],
 )
 def test_an_application_that_gives_none(tmp_path: Path, name: str, sentence: str) -> None:
-    files = {"src/orders/main.py": APP % "{}", "src/orders/broken.py": "raise RuntimeError('no settings')\n"}
+    files = {
+        "src/orders/main.py": APP % "{}",
+        "src/orders/broken.py": "raise RuntimeError('no settings')\n",
+    }
     build_file_tree(tmp_path, files)
-    with pytest.raises(RoadbedError, match=sentence.replace("(", r"\(")):
+    with pytest.raises(RoadbedError) as raised:
         application.imported(tmp_path, name)
+    assert sentence in str(raised.value)
 
 
 def test_an_application_that_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(application, "PATIENCE", 0.5)
     build_file_tree(tmp_path, {"slow.py": "import time\ntime.sleep(60)\n"})
-    with pytest.raises(RoadbedError, match="gave no OpenAPI document in 0.5 s"):
+    with pytest.raises(RoadbedError, match=r"gave no OpenAPI document in 0\.5 s"):
         application.imported(tmp_path, "slow:app")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checked import ask, lines, state
+
 from roadbed.checklist.evidence import State
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ FOREVER = {
     "httpx, no read": "import httpx\nhttpx.Client(timeout=httpx.Timeout(5, read=None))",
     "httpx, later": "import httpx\nc = httpx.Client()\nc.get(url, timeout=None)",
     "httpx, a parameter": "import httpx\ndef f(c: httpx.Client): c.get(url, timeout=None)",
+    "a client of our own": (
+        "import httpx\nclass Client(httpx.AsyncClient):\n"
+        "    def __init__(self): super().__init__(timeout=None)"
+    ),
     "aiohttp without": (
         "import aiohttp\naiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))"
     ),
@@ -64,6 +69,10 @@ LIMITED = {
     "a session": "import requests\ns = requests.Session()\ns.get(url, timeout=3)",
     "httpx by itself": "import httpx\nhttpx.get(url)",
     "httpx, for a part": "import httpx\nhttpx.Client(timeout=httpx.Timeout(5, write=None))",
+    "a client of our own": (
+        "import httpx\nclass Client(httpx.AsyncClient):\n"
+        "    def __init__(self, **more): super().__init__(timeout=httpx.Timeout(3), **more)"
+    ),
     "httpx2": "import httpx2\nhttpx2.AsyncClient(timeout=LIMITS)",
     "aiohttp": "import aiohttp\naiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=9))",
     "aiohttp, in parts": (
@@ -120,6 +129,7 @@ LONG = {
     "openai": "from openai import OpenAI\nOpenAI()",
     "asyncpg": "import asyncpg\nasyncpg.create_pool(url)",
     "psycopg": "import psycopg\npsycopg.connect(url)",
+    "asyncpg, perhaps": "import asyncpg\nasyncpg.connect(url, **options)",
 }
 OLD = {"requirements.txt": "redis==7.4.0\n"}
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 
 import pytest
+
 from roadbed.checklist import catalogue
 from roadbed.checklist.rule import Item, Rule
 from roadbed.errors import RoadbedError

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checked import ask, lines, state
+
 from roadbed.checklist.evidence import State
 
 if TYPE_CHECKING:
@@ -197,9 +198,7 @@ REST = "sa.Column('deleted_at'), sa.Column('deleted_by')"
             State.PASS,
         ),
         (
-            migration(
-                f"op.create_table('t', {HALF}, {REST})", "op.drop_column('t', 'deleted_by')"
-            ),
+            migration(f"op.create_table('t', {HALF}, {REST})", "op.drop_column('t', 'deleted_by')"),
             State.FAIL,
         ),
         (migration(f"op.create_table('t', {HALF})", "op.drop_table('t')"), State.NA),
@@ -251,6 +250,13 @@ def test_rows_that_are_removed(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize("case", KEPT)
 def test_deletions_that_remove_no_row(tmp_path: Path, case: str) -> None:
     assert state(tmp_path, {"src/app/r.py": KEPT[case]}, "RB303") is State.PASS
+
+
+def test_a_session_is_the_databases_where_there_is_one(tmp_path: Path) -> None:
+    files = {"src/app/service.py": "def forget(session, row): session.delete(row)\n"}
+    assert state(tmp_path, files, "RB303") is State.NA
+    files["src/app/db.py"] = "import sqlalchemy\n"
+    assert lines(ask(tmp_path, files, "RB303")) == ["src/app/service.py:1"]
 
 
 def test_migrations_may_remove_rows(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from checked import check
+
 from roadbed.checklist import catalogue
 from roadbed.checklist.checking import Report, fingerprints
 from roadbed.checklist.evidence import State, worst
@@ -72,7 +73,9 @@ def test_sarif_of_what_passes_and_of_many_services_validates(tmp_path: Path) -> 
     log = json.loads(sarif.write([empty, check(tmp_path / "b", {}, "RB201")], "1.0"))
     jsonschema.Draft7Validator(SCHEMA).validate(log)
     assert [len(run["results"]) for run in log["runs"]] == [0, 1]
-    uri = log["runs"][1]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    uri = log["runs"][1]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"][
+        "uri"
+    ]
     assert uri == "b%FF%20%C3%A4.py"
 
 

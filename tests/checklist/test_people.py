@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checked import ask, check, lines, state
+
 from roadbed.checklist.evidence import State
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def test_other_sections_page_nobody(tmp_path: Path, heading: str) -> None:
 
 
 def test_without_a_runbook_nobody_knows(tmp_path: Path) -> None:
-    assert state(tmp_path, {"README.md": "## On call\n\n+49 30 1234567\n"}, "RB501") is State.UNKNOWN
+    assert (
+        state(tmp_path, {"README.md": "## On call\n\n+49 30 1234567\n"}, "RB501") is State.UNKNOWN
+    )
 
 
 def test_an_old_trial_warns_and_never_fails(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checked import ask, state
+
 from roadbed.checklist.evidence import State
 from roadbed.checklist.facts.deployment import memory_of
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from checked import ask, check, lines, state
 from histories import build_file_tree
+
 from roadbed.checklist import configuration
 from roadbed.checklist.evidence import State
 from roadbed.errors import RoadbedError
@@ -26,10 +27,14 @@ RULE = "call-without-timeout"
         f"{CALL}  # checklist: allow[{RULE}] bounded by the worker\n",
         f"{CALL}  # noqa: S113 # checklist: allow[RB201] bounded by the worker\n",
         f"import requests\n# checklist: allow[{RULE}] bounded by the worker\nrequests.get(url)\n",
-        f"import requests\n# checklist: allow[{RULE}, RB301] bounded by the worker\n# more\n\n"
-        "requests.get(url)\n",
-        f"import requests\n# checklist: allow[{RULE}] bounded by the worker\nx = f(\n"
-        "    requests.get(url),\n)\n",
+        (
+            f"import requests\n# checklist: allow[{RULE}, RB301] bounded by the worker\n# more\n\n"
+            "requests.get(url)\n"
+        ),
+        (
+            f"import requests\n# checklist: allow[{RULE}] bounded by the worker\nx = f(\n"
+            "    requests.get(url),\n)\n"
+        ),
         f"{CALL}  # checklist: allow[{RULE}] until=2026-11-22 bounded by the worker\n",
     ],
 )
@@ -67,7 +72,10 @@ def test_sql_yaml_and_markdown_have_comments(tmp_path: Path) -> None:
 
 
 def waived(**waiver: str) -> str:
-    lines = ["[[tool.roadbed.check.waive]]", *(f'{key} = "{value}"' for key, value in waiver.items())]
+    lines = [
+        "[[tool.roadbed.check.waive]]",
+        *(f'{key} = "{value}"' for key, value in waiver.items()),
+    ]
     return "\n".join(lines)
 
 
@@ -190,7 +198,9 @@ def test_what_cant_be_parsed_is_a_finding(tmp_path: Path, path: str, text: str, 
 
 
 def test_odd_files_are_left_alone(tmp_path: Path) -> None:
-    build_file_tree(tmp_path, {"src/app/a.py": "x = 1\n", ".venv/b.py": "x = (", "node_modules/c.py": "("})
+    build_file_tree(
+        tmp_path, {"src/app/a.py": "x = 1\n", ".venv/b.py": "x = (", "node_modules/c.py": "("}
+    )
     os.mkfifo(tmp_path / "pipe.py")
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "etc.py").symlink_to("/etc/passwd")

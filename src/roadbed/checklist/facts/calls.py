@@ -77,7 +77,7 @@ class _Reader:
 
     def read(self) -> Iterator[OutgoingCall]:
         for call in self.module.all(ast.Call):
-            name = self._client_name(call.func)
+            name = self._client_name(call.func) or self._inherited(call)
             if name and not (self._of(name).per_call or self._is_shadowed(call.func)):
                 yield self._judged(call, name, call)
             elif isinstance(call.func, ast.Attribute):
@@ -94,6 +94,17 @@ class _Reader:
         if last(dotted).endswith("Stub") and "_pb2_grpc" in dotted:
             return "grpc"
         return ""
+
+    def _inherited(self, call: ast.Call) -> str:
+        """The client that `super().__init__(…)` makes, in a class of the team's own."""
+        function = call.func
+        if not (isinstance(function, ast.Attribute) and function.attr == "__init__"):
+            return ""
+        if not (isinstance(function.value, ast.Call) and ast.unparse(function.value) == "super()"):
+            return ""
+        around = (each for each in self.module.parents(call) if isinstance(each, ast.ClassDef))
+        bases = next((each.bases for each in around), [])
+        return next((name for base in bases if (name := self._client_name(base))), "")
 
     def _is_shadowed(self, function: ast.expr) -> bool:
         """Whether the name that seems to be a library's is a parameter or a local name."""

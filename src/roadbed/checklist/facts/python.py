@@ -6,7 +6,6 @@ import ast
 import gc
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import warnings
@@ -31,17 +30,6 @@ if TYPE_CHECKING:
 
 # Less than this is read sooner than a second process starts.
 WORTH_A_PROCESS = 1_500_000  # bytes
-
-# A file without any of these words is parsed, for its errors, and holds no fact.
-_TELLING = re.compile(
-    rb"requests|httpx|aiohttp|urllib|urlopen|http\.client|smtplib|imaplib|poplib|ftplib|telnetlib|"
-    rb"socket|open_connection|paramiko|twilio|redis|psycopg|asyncpg|pymysql|mongo|motor|boto3|"
-    rb"stripe|openai|anthropic|elasticsearch|slack_sdk|grpc|"
-    rb"(?i:select|insert|update|delete|truncate|create|alter|merge)\b|"
-    rb"offset|paginate|fastapi|flask|APIRouter|Blueprint|route|"
-    rb"class\s+\w+\s*\(|Mapped|Column|column|declared_attr|_table|create_engine|"
-    rb"create_async_engine|pool_size|max_overflow|Settings|Config|Histogram|BUCKET"
-)
 
 
 @dataclass
@@ -77,8 +65,6 @@ def read(path: str, source: bytes) -> Facts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the service's own code: not ours to tell
             tree = ast.parse(source)
-        if not _TELLING.search(source):
-            return Facts(path)
         return _facts(Module(path, tree))
     except SyntaxError as error:
         return Facts(path, error=(error.lineno or 0, error.msg))

@@ -24,7 +24,13 @@ _HTTP = ("requests", "httpx", "httpx2", "aiohttp")
 
 @dataclass(frozen=True)
 class Query:
-    """A step of a query: `offset`, `paginate` or `delete`; how it is spelled, and where its statement begins."""
+    """A step of a query.
+
+    Attributes:
+        step: offset or delete; session.delete, if any file of the service knows a database.
+        spelled: how it is written.
+        begins: the first line of the statement that it stands in.
+    """
 
     path: str
     line: int
@@ -59,8 +65,7 @@ def _step(module: Module, call: ast.Call, knows_orm: bool) -> str:
         return "offset" if skips and (knows_orm or _builds(function.value)) else ""
     if function.attr == "paginate":
         return "offset" if _paginates(module, function.value, knows_orm) else ""
-    is_delete = function.attr == "delete" and _deletes(module, call, function.value, knows_orm)
-    return "delete" if is_delete else ""
+    return _deletion(module, call, function.value, knows_orm) if function.attr == "delete" else ""
 
 
 def _builds(node: ast.expr) -> bool:
@@ -83,19 +88,21 @@ def _paginates(module: Module, receiver: ast.expr, knows_orm: bool) -> bool:
     return _builds(receiver) and (knows_orm or not module.imports_any("boto3", "botocore"))
 
 
-def _deletes(module: Module, call: ast.Call, receiver: ast.expr, knows_orm: bool) -> bool:
-    """Whether `receiver.delete(…)` removes rows: a session's or a query's, not a client's."""
+def _deletion(module: Module, call: ast.Call, receiver: ast.expr, knows_orm: bool) -> str:
+    """Whether `receiver.delete(…)` removes rows: a query's, or a session's, not a client's."""
     if _builds(receiver):
-        return True
+        return "delete"
     name = _last_word(receiver)
-    if not _SESSION.search(name) or len(call.args) != 1:
-        return False
-    argument = call.args[0]
-    if string(argument) is not None or isinstance(argument, ast.JoinedStr):
-        return False  # an address, or a key
+    argument = call.args[0] if len(call.args) == 1 else None
+    is_text = string(argument) is not None or isinstance(argument, ast.JoinedStr)
+    if argument is None or is_text or not _SESSION.search(name):  # an address or a key is text
+        return ""
     if isinstance(receiver, ast.Attribute) and _last_word(receiver.value) == "db":
-        return True  # db.session
-    return knows_orm and not module.imports_any(*_HTTP)
+        return "delete"  # db.session
+    if module.imports_any(*_HTTP):
+        return ""
+    maybe = "" if name.endswith("db") else "session.delete"
+    return "delete" if knows_orm else maybe
 
 
 def _last_word(node: ast.expr) -> str:

@@ -37,7 +37,7 @@ def _judged(
         (Wait.LIMITED, None): (passed, "has its limit"),
         (Wait.FOREVER, None): (failed, "takes the limit away: None waits for ever"),
         (Wait.UNCLEAR, Default.BOUNDED): (passed, f"has the library's own limit: {note}"),
-        (Wait.UNCLEAR, Default.LONG): (passed, f"has a limit, long or short: {call.why}"),
+        (Wait.UNCLEAR, Default.LONG): (warned, f"may rely on the library's limit: {note}"),
         (Wait.UNCLEAR, Default.FOREVER): (unknown, f"may wait for ever: {call.why}"),
         (Wait.UNCLEAR, Default.UNKNOWN): (unknown, f"may wait for ever: {call.why}"),
         (Wait.DEFAULT, Default.BOUNDED): (passed, f"has the library's own limit: {note}"),

@@ -263,9 +263,10 @@ _DELETE = re.compile(r"\bDELETE\s+FROM\s+(?P<table>[\w.\"]+)|^\s*TRUNCATE\b", re
 def hard_delete(service: Service) -> Iterator[Evidence]:
     """Rows are marked as deleted, and stay."""
     found = False
+    has_database = not service.imported.isdisjoint(ORMS)
     for facts in service.code:
         for query in facts.queries:
-            if query.step == "delete":
+            if query.step == "delete" or (query.step == "session.delete" and has_database):
                 found = True
                 yield failed(f"{query.spelled} removes rows for good", query, subject=query.spelled)
     for piece in service.sql:
