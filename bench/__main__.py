@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from bench import make_new, new, pages, public_ids
+from bench import check, make_new, new, pages, public_ids
 
 BENCHMARKS = {
+    "check": check.run,
     "new": new.run,
     "make-new": make_new.run,
     "pages": pages.run,

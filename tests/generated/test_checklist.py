@@ -90,8 +90,8 @@ MUTANTS = {
     "calls out have no limit": Mutant(
         "call-without-timeout",
         f"{KIT}/http_client.py",
-        r"timeout=httpx2\.Timeout\(",
-        "timeout=all(",
+        r"read=settings\.\w+",
+        "read=None",
     ),
     "the database is waited for": Mutant(
         "call-without-timeout", f"{KIT}/database.py", "timeout=CONNECT_TIMEOUT, ", ""
