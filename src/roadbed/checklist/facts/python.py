@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import gc
-import multiprocessing
 import os
 import signal
 import sys
@@ -112,9 +111,9 @@ def read_all(tree: Tree, paths: Iterable[str]) -> list[Facts]:
 def _on_every_core(sources: list[tuple[str, bytes]]) -> list[Facts]:
     size = sum(len(source) for _, source in sources)
     cores = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 8)
-    can_fork = "fork" in multiprocessing.get_all_start_methods()
-    if size < WORTH_A_PROCESS or cores == 1 or not can_fork:
+    if size < WORTH_A_PROCESS or cores == 1 or not hasattr(os, "fork"):
         return [read(*each) for each in sources]
+    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 

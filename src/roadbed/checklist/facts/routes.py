@@ -42,6 +42,7 @@ class Route:
         many: it answers a bare list.
         page: it is for people: it answers HTML, a file or a redirection, or is in no document.
         paged: a dependency may bring a limit along, to judge by its name.
+        bound: a number that its body hands on as a limit, or cuts the list by.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Route:
     many: bool
     page: bool
     paged: bool
+    bound: int | None
     parameters: tuple[Parameter, ...]
 
     def __str__(self) -> str:
@@ -132,6 +134,7 @@ def _routes(
             answers=ast.unparse(answers) if answers is not None else "",
             many=_is_list(answers),
             page=_is_page(function, decorator),
+            bound=_bound(function),
             paged=bool(_PAGED.search(_depends(function))),
             parameters=tuple(_parameters(function)),
         )
@@ -152,6 +155,22 @@ def _methods(verb: str, decorator: ast.Call) -> list[str]:
     if isinstance(given, (ast.List, ast.Tuple, ast.Set)):
         return [method.upper() for each in given.elts if (method := string(each))]
     return ["GET"] if given is None else []
+
+
+def _bound(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int | None:
+    """The number in `rows(count=10)`, `.limit(10)` or `found[:10]`."""
+    for node in ast.walk(function):
+        found = None
+        if isinstance(node, ast.Call):
+            named = (keyword(node, name) for name in ("limit", "count", "first", "top"))
+            found = next((value for each in named if (value := whole(each)) is not None), None)
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "limit" and node.args:
+                found = whole(node.args[0])
+        elif isinstance(node, ast.Slice):
+            found = whole(node.upper)
+        if found is not None and found > 0:
+            return found
+    return None
 
 
 def _is_page(function: ast.FunctionDef | ast.AsyncFunctionDef, decorator: ast.Call) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from roadbed.checklist.evidence import failed, irrelevant, passed, unknown
+from roadbed.checklist.evidence import failed, irrelevant, passed, unknown, warned
 from roadbed.checklist.facts.routes import integer_parameters
 from roadbed.checklist.rule import Item, Rule
 from roadbed.checklist.service import MIGRATIONS
@@ -27,6 +27,7 @@ _LIMITS = {
 }  # fmt: skip
 _ENVELOPES = {"items", "data", "results", "entries", "records", "rows", "content"}
 _OFFSETS = {"offset", "page", "page_number", "page_num", "pagenumber", "skip", "start_index"}
+_PLAIN_VALUES = re.compile(r"\[(str|int|float|bool|dict|Any)\b")
 _FRAMEWORKS = {"fastapi", "flask", "starlette", "litestar", "quart", "sanic", "aiohttp", "falcon"}
 _VERSION = re.compile(r"^v\d+(?:[._-]?\d+|(?:alpha|beta)\d+)*$", re.IGNORECASE)
 _OPERATIONAL = re.compile(
@@ -110,34 +111,29 @@ def _largest(operation: Operation, schema: object) -> int | None:
 def _lists_of_routes(service: Service) -> Iterator[Evidence]:
     """Without a document: FastAPI routes that answer a bare list."""
     routes = [route for facts in service.code for route in facts.routes]
-    seen = False
-    for route in routes:
-        if route.framework != "fastapi" or not route.many or route.method != "GET":
-            continue
-        limits = [each for each in route.parameters if each.name.lower() in _LIMITS]
-        good = [each for each in limits if each.maximum is not None and each.maximum <= LONGEST]
-        if good:
-            seen = True
-            yield passed(
-                f"{route} answers at most {good[0].maximum} rows", route, subject=str(route)
-            )
-        elif limits and all(each.maximum is None and _is_shared(each.kind) for each in limits):
-            continue  # a type of the team's own, which may have a maximum
-        elif route.paged and not limits:
-            seen = True
-            yield unknown(
-                f"{route} answers {route.answers}: a dependency may bring a limit",
-                route,
-                subject=str(route),
-            )
-        else:
-            seen = True
-            how = f"its `{limits[0].name}` has no maximum" if limits else "it takes no limit"
-            yield failed(
-                f"{route} answers {route.answers} of any length: {how}", route, subject=str(route)
-            )
-    if not seen or any(route.framework == "flask" for route in routes):
+    lists = [each for each in routes if each.framework == "fastapi" and each.many]
+    found = [_list_of_route(each) for each in lists if each.method == "GET"]
+    yield from found
+    if not found or any(route.framework == "flask" for route in routes):
         yield _no_document(service)
+
+
+def _list_of_route(route: Route) -> Evidence:
+    subject = str(route)
+    limits = [each for each in route.parameters if each.name.lower() in _LIMITS]
+    end = next((each.maximum for each in limits if each.maximum is not None), route.bound)
+    if end is not None and end <= LONGEST:
+        return passed(f"{route} answers at most {end} rows", route, subject=subject)
+    named = bool(limits) and all(_is_shared(each.kind) for each in limits)
+    if named or (route.paged and not limits):
+        where = "the type of its limit" if named else "a dependency"
+        return unknown(f"{route} answers a list: {where} may bound it", route, subject=subject)
+    if not limits and _PLAIN_VALUES.search(route.answers):
+        why = "a fixed list has an end that no code shows"
+        return unknown(f"{route} answers {route.answers}: {why}", route, subject=subject)
+    how = f"its `{limits[0].name}` has no maximum" if limits else "it takes no limit"
+    message = f"{route} answers {route.answers} of any length: {how}"
+    return failed(message, route, subject=subject)
 
 
 def _is_shared(kind: str) -> bool:
@@ -204,17 +200,15 @@ def _pages_of_operations(service: Service) -> Iterator[Evidence]:
 
 
 def _pages_of_routes(service: Service) -> Iterator[Evidence]:
+    """Without a document. What a function does with its number is not followed: a warning."""
     if service.documents:
         return
     for route in (route for facts in service.code for route in facts.routes):
         for each in route.parameters:
             counts = re.search(r"\bint\b", each.kind) and f"{{{each.name}" not in route.address
             if route.method == "GET" and each.name.lower() in _OFFSETS and counts:
-                yield failed(
-                    f"{route} takes `{each.name}`: a page that is found by counting",
-                    route,
-                    subject=f"{route} {each.name}",
-                )
+                message = f"{route} takes `{each.name}`: is that a page that is found by counting?"
+                yield warned(message, route, subject=f"{route} {each.name}")
 
 
 # RB103 ----------------------------------------------------------------------------------------
@@ -421,7 +415,7 @@ RULES = (
         how=(
             "The OpenAPI document: each answer that is an array, or holds one as items, data,"
             " results, entries, records, rows or content. Without a document: FastAPI routes that"
-            " answer list[…]."
+            " answer list[…], unless their body names a limit; of plain values it is unknown."
         ),
         mistakes="A short fixed list (currencies) has no limit: give its schema maxItems.",
         mend="Take a `limit` with `le=100`, or give the array `max_length`.",
@@ -436,7 +430,7 @@ RULES = (
         why="OFFSET reads and discards: at 1 million rows a page took 373 ms, by keyset 0.6 ms.",
         how=(
             "Python: `.offset(…)` and `.paginate(…)` of a query; SQL: OFFSET; the API: integer query"
-            " parameters called offset, page or skip."
+            " parameters called offset, page or skip. Without a document such a parameter only warns."
         ),
         mistakes="A page number that is handed on to somebody else's API.",
         mend="WHERE (created_at, id) > (…) ORDER BY created_at, id LIMIT n, and an opaque cursor.",
