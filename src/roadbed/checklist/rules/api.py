@@ -417,7 +417,10 @@ RULES = (
             " results, entries, records, rows or content. Without a document: FastAPI routes that"
             " answer list[…], unless their body names a limit; of plain values it is unknown."
         ),
-        mistakes="A short fixed list (currencies) has no limit: give its schema maxItems.",
+        mistakes=(
+            "A short fixed list (currencies) has no limit: give its schema maxItems. Without a"
+            " document, a limit that is cut down further inside is not seen."
+        ),
         mend="Take a `limit` with `le=100`, or give the array `max_length`.",
         sources=("the article's checklist, item 1", "Zalando RESTful API guidelines, rule 159"),
         check=unbounded_list_response,
