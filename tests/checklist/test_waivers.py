@@ -71,6 +71,12 @@ def test_sql_yaml_and_markdown_have_comments(tmp_path: Path) -> None:
         assert state(tmp_path, files, name) is State.WAIVED, name
 
 
+def test_a_document_that_explains_waivers_has_none(tmp_path: Path) -> None:
+    text = "Write `# checklist: allow[rule] the reason` or `-- checklist: allow[rule]`.\n"
+    files = {"README.md": text, "docs/how.md": f"```\n{text}```\n"}
+    assert state(tmp_path, files, "broken-waiver") is State.NA
+
+
 def waived(**waiver: str) -> str:
     lines = [
         "[[tool.roadbed.check.waive]]",

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from roadbed.checklist.tree import Tree
 
 _MARK = re.compile(
-    r"(?P<sign>#|--|//|<!--)\s*checklist:\s*allow\[(?P<rules>[^\]\n]*)\](?P<rest>[^\n]*)"
+    r"(?P<sign>#|--|<!--)\s*checklist:\s*allow\[(?P<rules>[^\]\n]*)\](?P<rest>[^\n]*)"
 )
 _UNTIL = re.compile(r"^\s*until=(\S*)")
 _COMMENTED = (".py", ".sql", ".yml", ".yaml", ".md", ".toml", ".tf", ".cfg", ".ini")
+_SIGNS = {".sql": "--", ".md": "<!--"}  # what begins a comment; elsewhere a #
 _NAMES = ("CODEOWNERS", "Dockerfile", "Makefile", "Procfile")
 
 
@@ -96,10 +97,13 @@ def _in_files(tree: Tree) -> Iterator[tuple[Waiver, str]]:
 
 def _in_file(path: str, text: str) -> Iterator[tuple[Waiver, str]]:
     lines = text.split("\n")
+    sign = _SIGNS.get(path[path.rfind(".") :], "#")
     comments = _python_comments(text) if path.endswith(".py") else None
     for number, line in enumerate(lines, 1):
         found = _MARK.search(line)
-        if found is None or (comments is not None and number not in comments):
+        if found is None or found["sign"] != sign:
+            continue
+        if comments is not None and number not in comments:
             continue
         rest = found["rest"].removesuffix("-->").strip()
         until, why = None, ""
@@ -130,7 +134,7 @@ def _python_comments(text: str) -> set[int]:
 
 def _next_line(lines: list[str], number: int) -> int:
     """A comment that stands alone is about the line after it, and after further comments."""
-    while number < len(lines) and re.match(r"\s*(#|--|//|<!--|$)", lines[number]):
+    while number < len(lines) and re.match(r"\s*(#|--|<!--|$)", lines[number]):
         number += 1
     return number + 1
 
