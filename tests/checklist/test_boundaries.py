@@ -89,34 +89,57 @@ def test_contracts(tmp_path: Path, files: dict[str, str], expected: State) -> No
     assert state(tmp_path, MODULES | files, "no-module-boundary") is expected
 
 
-def test_import_linter_has_the_word_where_it_is_installed(tmp_path: Path) -> None:
-    """This repository's own import-linter, in a service's .venv."""
-    files = {
-        "pyproject.toml": """
-            [tool.importlinter]
-            root_package = "orders"
-            [[tool.importlinter.contracts]]
-            name = "The kit names no module"
-            type = "layers"
-            layers = ["orders.modules", "orders.kit"]
-        """,
-        ".venv/bin/lint-imports": f"""\
-            #!{sys.executable}
-            import sys
-            sys.path.insert(0, "src")
-            from importlinter.cli import lint_imports_command
-            lint_imports_command()
-        """,
-    }
-    build_file_tree(tmp_path, files)
-    (tmp_path / ".venv/bin/lint-imports").chmod(0o755)
-    kept = ask(tmp_path, MODULES | files, "RB602")
+LINTER = f"""\
+    #!{sys.executable}
+    import sys
+    sys.path.insert(0, "src")
+    from importlinter.cli import lint_imports_command
+    lint_imports_command()
+"""
+SETUP = """
+    [tool.importlinter]
+    root_package = "orders"
+    [[tool.importlinter.contracts]]
+    name = "The kit names no module"
+    type = "layers"
+    layers = ["orders.modules", "orders.kit"]
+"""
+
+
+def test_import_linter_has_the_word_where_it_is_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This repository's own import-linter, which finds a service's packages in src/."""
+    build_file_tree(tmp_path, {"bin/lint-imports": LINTER})
+    (tmp_path / "bin/lint-imports").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    root, files = tmp_path / "orders", MODULES | {"pyproject.toml": SETUP}
+    kept = ask(root, files, "RB602")
     assert kept.evidence[-1].message == "import-linter finds no import that breaks them"
     kit = {"src/orders/kit/__init__.py": "from orders.modules import payments\n"}
-    broken = ask(tmp_path, MODULES | kit, "RB602")
+    broken = ask(root, files | kit, "RB602")
     assert broken.state is State.FAIL
     assert "The kit names no module BROKEN" in broken.evidence[0].message
-    assert not (tmp_path / ".import_linter_cache").exists()
+    assert not (root / ".import_linter_cache").exists()
+
+
+def test_nothing_in_the_services_folder_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its virtual environment, nor contract types that import-linter would import."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'nowhere'}")
+    trap = "#!/bin/sh\ntouch ran\n"
+    files = MODULES | {"pyproject.toml": SETUP, ".venv/bin/lint-imports": trap, "promtool": trap}
+    build_file_tree(tmp_path, files)
+    for name in (".venv/bin/lint-imports", "promtool"):
+        (tmp_path / name).chmod(0o755)
+    assert state(tmp_path, files, "RB602") is State.PASS
+    build_file_tree(tmp_path, {"bin/lint-imports": trap})
+    (tmp_path / "bin/lint-imports").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    own = SETUP + '    contract_types = ["mine: orders.contracts.Mine"]\n'
+    assert state(tmp_path, files | {"pyproject.toml": own}, "RB602") is State.PASS
+    assert not (tmp_path / "ran").exists()
 
 
 # RB603 ----------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_the_sum(tmp_path: Path, numbers: dict[str, object], expected: State) ->
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     messages = [each.message for each in ask(tmp_path, DEFAULTS, "RB305").evidence]
     assert len(messages) == 2
-    assert "without the number of replicas: say it in" in messages[0]
+    assert "without the number of replicas ([tool" in messages[0]
     assert "without the database's max_connections" in messages[1]
 
 
@@ -145,6 +145,25 @@ def test_compose_dockerfile_and_terraform(tmp_path: Path) -> None:
 def test_pools(tmp_path: Path, source: str, expected: str) -> None:
     files = {"src/app/db.py": source, **configured(replicas=1, max_connections=100)}
     assert expected in ask(tmp_path, files, "RB305").evidence[0].message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ENGINE.format(", **options"),
+        "from flask_sqlalchemy import SQLAlchemy\ndb = SQLAlchemy()\n",
+    ],
+)
+def test_a_pool_whose_size_no_call_shows_is_unknown(tmp_path: Path, source: str) -> None:
+    numbers: dict[str, object] = {"replicas": 1, "max_connections": 100}
+    result = ask(tmp_path, {"src/app/db.py": source, **configured(**numbers)}, "RB305")
+    assert result.state is State.UNKNOWN
+    assert "the pool's size, which no call shows" in result.evidence[0].message
+    numbers |= {"pool_size": 3, "pool_overflow": 4}
+    said = ask(tmp_path, {"src/app/db.py": source, **configured(**numbers)}, "RB305")
+    assert "x (3 + 4) +" in said.evidence[0].message
+    sized = source + "engine(url, pool_size=2, max_overflow=0)\n"
+    assert state(tmp_path, {"src/app/db.py": sized, **configured(**numbers)}, "RB305") is State.PASS
 
 
 def test_null_pool_opens_what_is_asked_for(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ _DATABASE = {
     "pooler_connections": (int,),
     "replicas": (int,),
     "workers": (int,),
+    "pool_size": (int,),
+    "pool_overflow": (int,),
     "work_mem_mib": (int, float),
 }
 

@@ -6,6 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -182,6 +183,8 @@ def _explained(rule: Rule) -> str:
         "Sources": "; ".join(rule.sources) or "none",
         "Waive it": f"# checklist: allow[{rule.name}] the reason",
     }
-    return "\n".join(
-        [f"{rule.name} ({rule.code})", *(f"\n{head}:\n  {text}" for head, text in parts.items())]
+    told = (
+        f"\n{head}:\n" + fill(text, width=92, initial_indent="  ", subsequent_indent="  ")
+        for head, text in parts.items()
     )
+    return "\n".join([f"{rule.name} ({rule.code})", *told])

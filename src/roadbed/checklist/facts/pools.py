@@ -32,6 +32,7 @@ class Pool:
         kept: connections that it keeps open.
         more: what it opens beyond them at a peak.
         unbounded: it keeps none and opens as many as are asked for (`NullPool`).
+        unseen: its arguments are passed on from elsewhere, or come from a configuration.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Pool:
     kept: Size
     more: Size
     unbounded: bool = False
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,11 @@ def collect(module: Module) -> list[Pool]:
             found.append(Pool(module.path, call.lineno, name, kept, Size(0)))
         elif keyword(call, "pool_size") is not None or keyword(call, "max_overflow") is not None:
             found.append(_engine(module, call, (5, 10)))
-        elif last(name) in _ENGINES and not has_double_star(call):
+        elif name == "flask_sqlalchemy.SQLAlchemy" or (
+            last(name) in _ENGINES and has_double_star(call)
+        ):
+            found.append(Pool(module.path, call.lineno, name, Size(), Size(), unseen=True))
+        elif last(name) in _ENGINES:
             found.append(_engine(module, call, _ENGINES[last(name)]))
     return found
 

@@ -75,9 +75,15 @@ class _Inputs:
         """A pool's number, followed into the settings."""
         if size.number is not None:
             return size.number
-        found = self.named(size.setting.lower()) if size.setting else None
+        given = self.configured(what.replace("pool's ", "pool_"))
+        if given is not None:
+            return int(given)
+        if not size.setting:
+            self.missing.append(f"the {what}, which no call shows")
+            return None
+        found = self.named(size.setting.lower())
         if found is None:
-            self.missing.append(f"the {what} (`{size.setting or 'computed'}`)")
+            self.missing.append(f"the {what} (`{size.setting}`)")
             return None
         return int(found.value)
 
@@ -105,7 +111,8 @@ class _Inputs:
 
 def pool_exceeds_database(service: Service) -> Iterator[Evidence]:
     """All connections at the worst moment fit the database."""
-    pools = [pool for facts in service.code for pool in facts.pools]
+    made = [pool for facts in service.code for pool in facts.pools]
+    pools = [pool for pool in made if not pool.unseen] or made  # what is seen says what is not
     if not pools:
         yield irrelevant("No connection pool is made here")
         return
@@ -115,7 +122,7 @@ def pool_exceeds_database(service: Service) -> Iterator[Evidence]:
     if peak is None or room is None:
         for what in dict.fromkeys(inputs.missing):
             yield unknown(
-                f"The sum can't be made without {what}: say it in [tool.roadbed.check.database]",
+                f"The sum can't be made without {what} ([tool.roadbed.check.database])",
                 pools[0],
                 subject=what,
             )
