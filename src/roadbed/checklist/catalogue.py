@@ -6,11 +6,21 @@ import difflib
 import re
 
 from roadbed.checklist.rule import Item, Rule
-from roadbed.checklist.rules import alerts, api, boundaries, calls, database, itself, people
+from roadbed.checklist.rules import (
+    alerts,
+    boundaries,
+    calls,
+    database,
+    itself,
+    lists,
+    operations,
+    people,
+)
 from roadbed.errors import RoadbedError
 
 RULES: tuple[Rule, ...] = (
-    *api.RULES,
+    *lists.RULES,
+    *operations.RULES,
     *calls.RULES,
     *database.RULES,
     *alerts.RULES,

@@ -102,6 +102,17 @@ class Document:
         """All its operations, in the order of the document."""
         return list(self._operations())
 
+    @cached_property
+    def nouns(self) -> set[str]:
+        """What its paths have collections of, in the singular or nearly so."""
+        found: set[str] = set()
+        for path in mapping(self.content.get("paths")):
+            for part in re.sub("[-_]", "", str(path).lower()).split("/"):
+                if part and "{" not in part:
+                    singular = re.sub("ies$", "y", part)
+                    found |= {part, singular, part.removesuffix("s"), part.removesuffix("es")}
+        return found
+
     def resolved(self, schema: Any) -> dict[str, Any]:
         """What a reference refers to, at last; an empty mapping when that is nothing."""
         for _ in range(20):  # a circle of references ends somewhere

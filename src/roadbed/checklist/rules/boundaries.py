@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import tomllib
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
+from roadbed.checklist import programs
 from roadbed.checklist.evidence import Place, failed, irrelevant, passed, unknown, warned
 from roadbed.checklist.rule import Item, Rule
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from roadbed.checklist.evidence import Evidence
     from roadbed.checklist.service import Service
-
-PATIENCE = 60  # seconds that import-linter may take
 
 # RB601 ----------------------------------------------------------------------------------------
 
@@ -150,24 +148,14 @@ def _lint_imports(service: Service, place: Place) -> Iterator[Evidence]:
     if tool is None:
         yield irrelevant("The contracts were not tried: import-linter is not on PATH", place)
         return
-    try:
-        ran = subprocess.run(
-            [tool, "--no-cache"],
-            cwd=service.tree.root,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        yield unknown(f"import-linter did not finish: {type(error).__name__}", place)
-        return
-    if ran.returncode == 0:
+    content, said = programs.run(tool, "--no-cache", at=service.tree.root)
+    if content is None:
+        yield unknown(f"import-linter did not finish: {said}", place)
+    elif content:
         yield passed("import-linter finds no import that breaks them", place)
     else:
-        broken = re.findall(r"(?m)^(.*\bBROKEN)\s*$", ran.stdout)
-        words = "; ".join(broken) or " ".join((ran.stdout + ran.stderr).split())[-200:]
+        broken = re.findall(r"(?m)^(.*\bBROKEN)\s*$", said)
+        words = "; ".join(broken) or " ".join(said.split())[-200:]
         yield failed(f"import-linter: {words}", place, subject="contracts")
 
 

@@ -12,7 +12,7 @@ from roadbed.checklist.facts.module import last
 from roadbed.checklist.facts.queries import ORMS
 from roadbed.checklist.facts.tables import from_sql
 from roadbed.checklist.rule import Item, Rule
-from roadbed.checklist.rules.api import PUBLIC_INTEGER_ID
+from roadbed.checklist.rules.identifiers import PUBLIC_INTEGER_ID
 from roadbed.checklist.rules.pool import POOL_EXCEEDS_DATABASE
 from roadbed.checklist.service import MIGRATIONS
 
