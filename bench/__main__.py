@@ -6,6 +6,7 @@ import sys
 
 from bench import (
     chaos,
+    check,
     fleet,
     fuzz,
     idempotency,
@@ -21,6 +22,7 @@ from bench import (
 )
 
 BENCHMARKS = {
+    "check": check.run,
     "new": new.run,
     "make-new": make_new.run,
     "limits": limits.run,

@@ -243,7 +243,9 @@ def _message(creation: Creation) -> str:
 def _unanswered(answers: Answers) -> list[str]:
     """What a service can't do while a question about people has no answer."""
     missing = {
-        "team": "Nobody owns this service yet: no “team” was given.",
-        "paging": "Nobody can be paged about this service yet: no “paging” was given.",
+        "team": "Nobody owns this service yet: no “team” was given. `make checklist` fails at"
+        " unowned-module until somebody does.",
+        "paging": "Nobody can be paged about this service yet: no “paging” was given."
+        " `make checklist` fails at nobody-to-page until somebody can.",
     }
     return [warning for name, warning in missing.items() if answers.get(name) == ""]

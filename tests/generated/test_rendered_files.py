@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from .answers import Combination, combinations
+from .checklist import verdict
 from .rendering import Service
 
 
@@ -135,3 +136,7 @@ def test_nothing_tells_of_another_combination(
                     if re.search(trace, line, re.IGNORECASE)
                 }
                 assert told == set(), answer
+
+
+def test_the_checklist_holds_but_for_what_needs_a_person(service: Service) -> None:
+    assert verdict.found(service) == verdict.expected(service)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def told(*, debug: bool) -> Iterator[None]:
+def told(*, debug: bool, written: str = "Stopped; nothing was written.") -> Iterator[None]:
     """Turn errors that a user can cause into sentences, and signals into a clean retreat.
 
-    Exit code 2 for an error, 130 for Ctrl-C (143 and 129 for SIGTERM and SIGHUP). With `debug`
-    the traceback is shown as well.
+    Exit code 2 for an error, 130 for Ctrl-C (143 and 129 for SIGTERM and SIGHUP), with the
+    sentence `written`. With `debug` the traceback is shown as well.
     """
     caught: list[int] = []
 
@@ -45,7 +45,7 @@ def told(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         if debug:
             raise
-        typer.echo("Stopped; nothing was written.", err=True)
+        typer.echo(written, err=True)
         raise typer.Exit(128 + (caught or [signal.SIGINT])[0]) from None
     finally:
         for number, handler in previous.items():

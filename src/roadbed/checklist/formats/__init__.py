@@ -1,0 +1,1 @@
+"""The ways to tell a report: text for people, Markdown for a pull request, JSON, SARIF."""

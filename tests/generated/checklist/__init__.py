@@ -1,0 +1,1 @@
+"""Parts of a service that the checklist asks for, where a template does not have them."""
