@@ -202,6 +202,11 @@ def test_a_draft_left_as_it_was_adds_nothing(
     result = incident("add", "orders", "--edit", *GIVEN)
     assert result.exit_code == 2
     assert "Nothing was added.\nThe draft was left as it was.\n" in result.stderr
+    monkeypatch.setenv("VISUAL", "rm")
+    gone = incident("add", "orders", "--edit", *GIVEN)
+    assert gone.exit_code == 2
+    assert "can't be read: No such file" in gone.stderr
+    assert "kept" not in gone.stderr
     assert list((tmp_path / "drafts").iterdir()) == []
     assert RUNBOOK.read_text() == EMPTY
 

@@ -75,9 +75,10 @@ def test_what_is_missing_names_the_options() -> None:
         ({"why": "\udcff"}, r"“why” holds a character that is no text \(U\+DCFF\)"),
         ({"tags": ["two words"]}, r"“two words” \(tags\) has a space"),
         ({"links": ["http://x/-->"]}, r"\(links\) has a space or an angle bracket"),
+        ({"links": ["http://x/AKIA" + "ABCDEFGHIJKLMNOP"]}, "the heading holds what looks like"),
         ({"id": "a b"}, r"\(id\) has a space"),
-        ({"fix": "mail ada@example.org"}, "this looks like an e-mail address"),
-        ({"fix": "AKIA" + "ABCDEFGHIJKLMNOP"}, "this looks like an AWS access key"),
+        ({"fix": "mail ada@example.org"}, "“Fix” holds what looks like an e-mail address"),
+        ({"fix": "AKIA" + "ABCDEFGHIJKLMNOP"}, "“Fix” holds what looks like an AWS access key"),
     ],
 )
 def test_what_is_wrong_is_refused(changes: dict[str, str], sentence: str) -> None:

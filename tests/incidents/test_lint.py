@@ -60,7 +60,10 @@ def test_the_articles_own_entry_is_fine() -> None:
             {"detected": "2025-06-15T14:00+02:00", "started": "2025-06-15T12:30Z"},
             "10: error: it was detected before it was started",
         ),
-        ({"fix": "a\n\nb ada@example.org c"}, "18: error: this looks like an e-mail address"),
+        (
+            {"fix": "a\n\nb ada@example.org c"},
+            "18: error: “Fix” holds what looks like an e-mail address",
+        ),
         ({"why": "human error"}, "14: note: “human error” blames a person: what let it happen?"),
         (
             {"prevention": "We take more care"},
@@ -130,7 +133,7 @@ def test_secrets_are_found_and_not_repeated(text: str) -> None:
     (leak,) = leaks(text)
     assert text not in leak
     (said,) = of(why=text)
-    assert said == f"14: error: this looks like {leak}"
+    assert said == f"14: error: “Why” holds what looks like {leak}"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,25 @@ def test_the_articles_incident_is_found_among_two_hundred_by_its_words() -> None
         places = [*places, *(place for place in places if place.service != "search")]
 
 
+def test_the_questions_of_the_benchmark_have_answers_and_words_of_their_own() -> None:
+    places = read_all([CORPUS], [])
+    titles = {
+        (place.service, it.id): it.head.title for place in places for it in place.runbook.incidents
+    }
+    assert len(titles) >= 120
+    assert len(places) >= 12
+    lines = (CORPUS / "questions.tsv").read_text("utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    assert len(rows) >= 60
+    assert {split for split, *_ in rows} == {"tuned", "held-out"}
+    apart = [
+        question
+        for _, service, name, question in rows
+        if not set(asked(question)) & set(asked(titles[service, name]))
+    ]
+    assert len(apart) >= len(rows) / 3
+
+
 def test_other_words_for_it_find_it_and_say_why() -> None:
     write("orders", {"title": "Checkout outage", "what": "503 for all", "why": "a", "fix": "b"})
     write("mail", {"title": "Newsletter twice", "what": "sent again", "why": "a", "fix": "b"})

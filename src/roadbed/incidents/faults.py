@@ -63,9 +63,12 @@ def of(entry: Entry, lines: Sequence[str], line: int) -> Iterator[Finding]:
     if entry.severity and not re.fullmatch("[0-5]", entry.severity):
         yield Finding(line + 1, "severity", f"severity={entry.severity} is not 0 to 5")
     yield from _times(entry, line + 1)
+    where = "the heading"
     for offset, text in enumerate(lines):
+        name = field_of(text)
+        where = f"“{FIELDS[name]}”" if name else where
         for leak in leaks(text):
-            yield Finding(line + offset, "secrets", f"this looks like {leak}")
+            yield Finding(line + offset, "secrets", f"{where} holds what looks like {leak}")
 
 
 def line_of(lines: Sequence[str], name: str) -> int:

@@ -56,17 +56,26 @@ def _kept(draft: Path, began: str, runbook: Path, *, keep: bool) -> Iterator[Non
         yield
         failed = False
     except RoadbedError as error:
-        if draft.read_text("utf-8", errors="replace") == began:
+        if _is_blank(draft, began):
             raise
         raise RoadbedError(error.what, f"{error.advice}\n{words}") from error
     except KeyboardInterrupt:
-        typer.echo(f"\n{words}", err=True)
+        if not _is_blank(draft, began):
+            typer.echo(f"\n{words}", err=True)
         raise
     finally:
-        if draft.read_text("utf-8", errors="replace") == began or not (failed or keep):
-            draft.unlink()
+        if _is_blank(draft, began) or not (failed or keep):
+            draft.unlink(missing_ok=True)
     if keep:
         typer.echo(words, err=True)
+
+
+def _is_blank(draft: Path, began: str) -> bool:
+    """Whether nobody wrote anything in it, or it was thrown away."""
+    try:
+        return draft.read_text("utf-8", errors="replace") == began
+    except FileNotFoundError:
+        return True
 
 
 def _edited(draft: Path, began: str) -> Given:
