@@ -324,7 +324,9 @@ def test_one_memory_for_many_processes_is_refused(more: dict[str, int]) -> None:
         create_app(chosen)
 
 
-@pytest.mark.parametrize("store", ["", "mysql", "postgres://localhost/other", "memcached://localhost"])
+@pytest.mark.parametrize(
+    "store", ["", "mysql", "postgres://localhost/other", "memcached://localhost"]
+)
 def test_a_store_that_there_is_not_is_refused(store: str) -> None:
     with (
         settings(rate_limit_store=store) as chosen,
