@@ -78,7 +78,7 @@ def test_a_call_that_fails_is_told_and_leaves_no_row(
     answer, other, took, rows = buy(way, http_total_seconds=0.6)
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:problem:{name}")
     assert rows == 0
-    assert took < 3
+    assert took < 5  # the time-out of a read, which would come first otherwise
     assert 1 <= len(other.calls) <= 3
     assert len({call.headers["idempotency-key"] for call in other.calls}) == 1
 
@@ -92,7 +92,7 @@ def test_a_slow_answer_is_an_answer(buy: Buyer) -> None:
 def test_the_request_s_time_ends_its_calls(buy: Buyer) -> None:
     answer, _, took, rows = buy(hangs, http_request_seconds=0.5)
     assert (answer.status_code, rows) == (504, 0)
-    assert took < 3
+    assert took < 5  # the time-out of a read, which would come first otherwise
 
 
 def test_the_request_s_id_is_sent_on(buy: Buyer) -> None:
