@@ -30,8 +30,7 @@ from roadbed.update.standing import Changes, Standing, changes, standing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadbed.repository import Repository
-    from roadbed.update.merging import Stage
+    from roadbed.repository import Repository, Stage
 
 _TOKEN = b"roadbed\n"  # an index.lock that says this is ours
 _PATIENCE = 2.0  # seconds that another git or Roadbed may hold a lock
