@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # A file of a tree: its mode and the id of its content, both as git writes them.
 Entry = tuple[str, str]
 Listing = dict[str, Entry]
+# A side of a file in conflict: mode, content, 1 to 3 (before, ours, theirs), path.
+Stage = tuple[str, str, int, str]
 
 # No hook, file watcher or sparse checkout of this machine has a say in what Roadbed makes.
 _PLAIN = (

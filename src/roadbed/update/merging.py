@@ -19,7 +19,7 @@ from roadbed.update.ownership import Left, Why, leave
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from roadbed.repository import Listing, Repository
+    from roadbed.repository import Listing, Repository, Stage
     from roadbed.service import Service
     from roadbed.update.pristine import Pristine
 
@@ -41,8 +41,6 @@ _REASONS = {
 }
 _BOTH_BINARY = "you and the template changed it, and it is binary: take one of the two"
 _OTHER = "you and the template moved it, each to another place"
-
-Stage = tuple[str, str, int, str]  # mode, content, 1 to 3 (before, ours, the template's), path
 
 
 @dataclass(frozen=True, order=True)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from roadbed import git
 from roadbed.errors import RoadbedError
@@ -30,11 +30,10 @@ from roadbed.update.standing import Changes, Standing, changes, standing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadbed.repository import Repository
-    from roadbed.update.merging import Stage
+    from roadbed.repository import Repository, Stage
 
 _TOKEN = b"roadbed\n"  # an index.lock that says this is ours
-_PATIENCE = 2.0  # seconds that another git may hold a lock
+_PATIENCE = 2.0  # seconds that another git or Roadbed may hold a lock
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -97,13 +96,22 @@ def exclusive(repository: Repository) -> Iterator[None]:
     with lock:
         lock.write(_TOKEN)
         lock.flush()
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as busy:
-            raise RoadbedError(
-                f"Another roadbed is at work in {repository.root}.", "Wait until it is done."
-            ) from busy
+        end = time.monotonic() + _PATIENCE
+        while not _taken(lock):  # by one that was just killed, perhaps, and is not quite gone
+            if time.monotonic() > end:
+                raise RoadbedError(
+                    f"Another roadbed is at work in {repository.root}.", "Wait until it is done."
+                )
+            time.sleep(0.05)
         yield
+
+
+def _taken(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def under_way(repository: Repository) -> Move | None:

@@ -18,10 +18,9 @@ from roadbed.update.moving import Kind, Move
 from roadbed.update.report import Outcome, Update
 
 if TYPE_CHECKING:
-    from roadbed.repository import Repository
+    from roadbed.repository import Repository, Stage
     from roadbed.service import Service
     from roadbed.steps import Report
-    from roadbed.update.merging import Stage
 
 KEPT = "refs/roadbed/aborted"  # what somebody had resolved before going back
 
