@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from roadbed.checklist.evidence import failed, irrelevant, passed, unknown, warned
 from roadbed.checklist.rule import Item, Rule
@@ -88,7 +88,7 @@ def _largest(operation: Operation, schema: object) -> int | None:
     return None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return type(value) in {int, float} and isfinite(value)
 
 
