@@ -34,6 +34,8 @@ UNBOUNDED = {
     "a limit without a maximum": answering(ENVELOPE, parameters=[query("limit", default=20)]),
     "a maximum that is none": answering(LIST, parameters=[query("limit", maximum=2147483647)]),
     "a maxItems that is none": answering(LIST | {"maxItems": 1_000_000}),
+    "an endless maximum": answering(LIST, parameters=[query("limit", maximum=float("inf"))]),
+    "a maximum that is no number": answering(LIST, parameters=[query("limit", maximum=True)]),
     "an array or nothing": answering({"anyOf": [LIST, {"type": "null"}]}),
     "parts": answering({"allOf": [ENVELOPE, {"type": "object"}]}),
     "a cursor alone": answering(ENVELOPE, parameters=[query("cursor")]),

@@ -200,12 +200,14 @@ def test_the_application_serves_what_is_promised(tmp_path: Path, name: str) -> N
         ("orders.main:app; import os", "names no application."),
         ("orders.gone:app", "ModuleNotFoundError: No module named 'orders.gone'"),
         ("orders.main:gone", "AttributeError"),
+        ("orders.unset:app", "ValueError: 1 error for Settings database_url Field required."),
         ("orders.broken:app", "gave no OpenAPI document: RuntimeError: no settings"),
     ],
 )
 def test_an_application_that_gives_none(tmp_path: Path, name: str, sentence: str) -> None:
     files = {
         "src/orders/main.py": APP % "{}",
+        "src/orders/unset.py": "raise ValueError('1 error for Settings\\ndatabase_url\\n  Field required')",
         "src/orders/broken.py": "raise RuntimeError('no settings')\n",
     }
     build_file_tree(tmp_path, files)

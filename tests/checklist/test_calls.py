@@ -105,6 +105,7 @@ NOT_OUT = {
     "a dictionary": "import requests\nd = {}\nd.get('x')",
     "our own module": "from app import requests\nrequests.get(url)",
     "a parameter": "import os\ndef f(requests): requests.get(url)",
+    "a parameter of the same name": "import requests\ndef f(requests): requests.get(url)",
     "in a string": "text = 'requests.get(url)'",
     "only imported": "import requests\nSession = requests.Session\nf = requests.get",
     "a name that changed": "import requests\ns = requests.Session()\ns = Other()\ns.get(url)",

@@ -18,7 +18,7 @@ from roadbed.errors import RoadbedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE = 30  # seconds
+PATIENCE = 60  # seconds
 
 _MARK = "roadbed-openapi:"
 _SCRIPT = f"""
@@ -67,13 +67,19 @@ def imported(root: Path, name: str) -> Document:
         ) from error
     said = [line for line in ran.stdout.split("\n") if line.startswith(_MARK)]
     if ran.returncode or not said:
-        last = (ran.stderr.strip().split("\n") or [""])[-1][:200]
+        last = _error(ran.stderr)
         raise RoadbedError(
             f"The application {name} gave no OpenAPI document: {last or 'nothing was said'}.",
             "Import it by hand, with the settings that it needs in the environment.",
         )
     content = json.loads(said[-1].removeprefix(_MARK))
     return Document(name, content)
+
+
+def _error(said: str) -> str:
+    """The exception at the end of a traceback, in one line: its name and its words."""
+    raised = list(re.finditer(r"(?m)^[A-Za-z_][\w.]*: ", said))
+    return " ".join(said[raised[-1].start() :].split())[:200] if raised else ""
 
 
 def _python(root: Path) -> str:

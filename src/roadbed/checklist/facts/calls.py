@@ -110,7 +110,15 @@ class _Reader:
         """Whether the name that seems to be a library's is a parameter or a local name."""
         while isinstance(function, ast.Attribute):
             function = function.value
-        return isinstance(function, ast.Name) and function.id not in self.module.imports
+        if not isinstance(function, ast.Name):
+            return False
+        return function.id not in self.module.imports or any(
+            argument.arg == function.id
+            for around in self.module.parents(function)
+            if isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            for argument in ast.walk(around.args)
+            if isinstance(argument, ast.arg)
+        )
 
     # Names that hold clients ----------------------------------------------------------------
 

@@ -70,19 +70,16 @@ def _model(module: Module, node: ast.ClassDef) -> ModelClass:
         for name, value in _attributes(statement):
             if name == "__tablename__":
                 table, is_table = string(value) or "", True
-            elif name in {"__table__", "__table_args__"}:
-                is_table = is_table or name == "__table__"
+            elif name == "__table__":
+                is_table = True
             elif name == "__abstract__":
                 abstract = isinstance(value, ast.Constant) and value.value is True
             else:
                 columns.add(_column_name(module, name, value))
-        if isinstance(statement, ast.FunctionDef):
-            declared = {last(module.dotted(each)) for each in statement.decorator_list}
-            if "declared_attr" in declared or any(
-                isinstance(each, ast.Attribute) and module.dotted(each).find("declared_attr") >= 0
-                for each in statement.decorator_list
-            ):
-                columns.add(statement.name)
+        if isinstance(statement, ast.FunctionDef) and any(
+            "declared_attr" in module.dotted(each) for each in statement.decorator_list
+        ):
+            columns.add(statement.name)
     for each in node.keywords:
         if each.arg == "table" and isinstance(each.value, ast.Constant) and each.value.value:
             is_table, table = True, table or node.name.lower()

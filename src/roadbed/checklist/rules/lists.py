@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from roadbed.checklist.evidence import failed, irrelevant, passed, unknown, warned
 from roadbed.checklist.rule import Item, Rule
@@ -77,16 +78,18 @@ def _arrays(operation: Operation, schema: object) -> Iterator[tuple[str, object]
 def _largest(operation: Operation, schema: object) -> int | None:
     """The largest value that a limit may have."""
     for each in operation.document.ways(schema):
-        if isinstance(each.get("maximum"), int | float):
-            return int(each["maximum"])
-        if (
-            isinstance(each.get("exclusiveMaximum"), int | float)
-            and each["exclusiveMaximum"] is not True
-        ):
-            return int(each["exclusiveMaximum"]) - 1
-        if isinstance(each.get("enum"), list) and all(isinstance(one, int) for one in each["enum"]):
-            return max(each["enum"], default=None)
+        most, below, enum = each.get("maximum"), each.get("exclusiveMaximum"), each.get("enum")
+        if _is_number(most):
+            return int(most)
+        if _is_number(below):
+            return int(below) - 1
+        if isinstance(enum, list) and enum and all(map(_is_number, enum)):
+            return int(max(enum))
     return None
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return type(value) in {int, float} and isfinite(value)
 
 
 def _lists_of_routes(service: Service) -> Iterator[Evidence]:
