@@ -20,6 +20,7 @@ from .shared import OPEN_SECONDS, PROBE
 CONNECTIONS = 2
 
 
+# checklist: allow[table-without-audit-columns] buckets of minutes: no record of business
 class RateLimitBucket(Base):
     """A bucket: when it is full again, and whether its last request was let through."""
 
