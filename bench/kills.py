@@ -57,7 +57,7 @@ def run() -> bool:
                 else:
                     wrong += 1
                 wrong += (service / ".git/index.lock").exists()
-                shutil.rmtree(service)
+                shutil.rmtree(service.parent)
     print(
         f"{'kills':<10} {KILLS} kills: {ends['old']} ended at the old commit,"
         f" {ends['new']} at the new one, {wrong} elsewhere"
@@ -72,6 +72,7 @@ def _killed(service: Path, after: float) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        env=os.environ | {"TMPDIR": str(service.parent)},  # a kill leaves its scratch folders
     )
     time.sleep(after)
     os.killpg(child.pid, signal.SIGKILL)

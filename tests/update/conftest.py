@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,15 @@ class Home:
             file.unlink()
         else:
             file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def begin_a_cherry_pick(self) -> None:
+        """Leave somebody else's cherry-pick in progress, with a conflict."""
+        git(self.service, "switch", "--quiet", "--create", "other")
+        self.commit(x_txt="theirs\n")
+        git(self.service, "switch", "--quiet", "main")
+        self.commit(x_txt="ours\n")
+        pick = ["git", "cherry-pick", "other"]
+        subprocess.run(pick, cwd=self.service, check=False, capture_output=True)
 
     def text(self, path: str) -> str:
         """What one of its files holds."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from histories import git
+from histories import git, git_save, made
 from losses import lines
 
 from .conftest import Home, document
@@ -115,13 +114,7 @@ def test_continue_refuses_another_update(torn: Home) -> None:
 
 
 def test_somebody_elses_cherry_pick_is_not_finished(home: Home) -> None:
-    git(home.service, "switch", "--quiet", "--create", "other")
-    home.commit(x_txt="theirs\n")
-    git(home.service, "switch", "--quiet", "main")
-    home.commit(x_txt="ours\n")
-    subprocess.run(
-        ["git", "cherry-pick", "other"], cwd=home.service, check=False, capture_output=True
-    )
+    home.begin_a_cherry_pick()
     for way in ("--continue", "--abort"):
         assert home.update(way).exit_code == 2
     assert (home.service / ".git/CHERRY_PICK_HEAD").exists()
@@ -158,9 +151,7 @@ def test_staged_changes_are_refused_before_a_conflict(torn: Home) -> None:
     assert torn.everything() == before
 
 
-def test_in_a_sub_folder_paths_are_the_repositorys(home: Home, tmp_path: Path) -> None:
-    from histories import git_save, made
-
+def test_in_a_sub_folder_paths_are_the_services(home: Home, tmp_path: Path) -> None:
     mono = tmp_path / "mono"
     mono.mkdir()
     git_save(mono)
@@ -170,7 +161,7 @@ def test_in_a_sub_folder_paths_are_the_repositorys(home: Home, tmp_path: Path) -
     inner = Home(home.template, service)
     result = inner.update()
     assert result.exit_code == 1
-    assert "services/orders/a.txt" in result.stderr
+    assert "\n  a.txt: you and the template" in result.stderr
     assert "both modified:   services/orders/a.txt" in git(mono, "status")
     assert inner.update("--abort").exit_code == 0
     assert git(mono, "status", "--porcelain") == ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 from functools import partial
 from random import Random
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from .conftest import Home
 
 TRACED = {moving.__file__, standing.__file__}
+
+
+@pytest.fixture(autouse=True)
+def litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill leaves scratch folders: here, and not in everybody's."""
+    (tmp_path / "litter").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "litter"))
 
 
 @pytest.fixture

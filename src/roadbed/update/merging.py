@@ -48,7 +48,7 @@ class Conflict:
     """A file that has to be merged by hand.
 
     Attributes:
-        path: relative to the top of the repository.
+        path: relative to the service.
         reason: what happened to it on both sides, as half a sentence.
     """
 
@@ -118,16 +118,19 @@ def merge(
     binary = {path for kind, paths in told if kind == _BINARY for path in paths}
     if stages:
         tree = _marked(repository, tree, [s for s in stages if s[3] not in binary], names)
-    return Merge(tree, pick, stages, conflicts(stages, binary), sorted(left))
+    return Merge(tree, pick, stages, conflicts(service, stages, binary), sorted(left))
 
 
-def conflicts(stages: list[Stage], binary: Container[str] = ()) -> list[Conflict]:
+def conflicts(service: Service, stages: list[Stage], binary: Container[str] = ()) -> list[Conflict]:
     """The conflicts that the stages of an index stand for, in words."""
     sides: dict[str, set[int]] = {}
     for _, _, stage, path in stages:
         sides.setdefault(path, set()).add(stage)
     return [
-        Conflict(path, _BOTH_BINARY if path in binary else _REASONS.get(frozenset(found), _OTHER))
+        Conflict(
+            path.removeprefix(service.prefix),
+            _BOTH_BINARY if path in binary else _REASONS.get(frozenset(found), _OTHER),
+        )
         for path, found in sorted(sides.items())
     ]
 

@@ -115,13 +115,17 @@ def _taken(lock: IO[bytes]) -> bool:
 
 
 def under_way(repository: Repository) -> Move | None:
-    """The move that a kill has cut off, if there is one."""
+    """The move that a kill has cut off, unless somebody has gone another way since."""
     try:
         written = json.loads(_journal(repository).read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
     stages = [(mode, content, stage, path) for mode, content, stage, path in written["stages"]]
-    return Move(**{**written, "kind": Kind(written["kind"]), "stages": stages})
+    move = Move(**{**written, "kind": Kind(written["kind"]), "stages": stages})
+    if repository.commit() in {move.head, move.commit}:
+        return move
+    _journal(repository).unlink()
+    return None
 
 
 def require_room(repository: Repository, move: Move) -> None:
@@ -184,11 +188,6 @@ def complete(repository: Repository, move: Move) -> None:
     """Do the last of a move that is complete but for that; index and work tree stay."""
     _finish(repository, move, resumed=True)
     _journal(repository).unlink()
-
-
-def forget(repository: Repository) -> None:
-    """Drop the journal of a move that somebody has finished in another way."""
-    _journal(repository).unlink(missing_ok=True)
 
 
 def free_index(repository: Repository) -> bool:

@@ -42,7 +42,7 @@ def go_on(path: Path, *, verify: bool, report: Report = lambda step: None) -> Up
     repository = service.repository
     with moving.exclusive(repository):
         done, freed = _begun(service), moving.free_index(repository)
-        move = _under_way(repository)
+        move = moving.under_way(repository)
         if move is not None:
             _finish(service, move, done)
             return done
@@ -67,7 +67,7 @@ def go_back(path: Path) -> Update:
     with moving.exclusive(repository):
         done, freed = _begun(service), moving.free_index(repository)
         done.outcome = Outcome.ABORTED
-        move = _under_way(repository)
+        move = moving.under_way(repository)
         if move is not None and move.commit and moving.is_complete(repository, move):
             _finish(service, move, done)  # too late: it is done but for its journal
         elif move is not None:
@@ -82,15 +82,6 @@ def go_back(path: Path) -> Update:
 
 def _begun(service: Service) -> Update:
     return Update(service.folder, service.source, service.version, service.version)
-
-
-def _under_way(repository: Repository) -> Move | None:
-    """The move that was cut off, unless somebody has gone another way since."""
-    move = moving.under_way(repository)
-    if move is not None and repository.commit() not in {move.head, move.commit}:
-        moving.forget(repository)
-        return None
-    return move
 
 
 def _picked(repository: Repository) -> str | None:
@@ -118,7 +109,7 @@ def _finish(service: Service, move: Move, done: Update) -> None:
         _keep(moving.perform(service.repository, move, resumed=True), done)
     if move.kind is Kind.CONFLICT:
         done.outcome = Outcome.CONFLICTS
-        done.conflicts = _unmerged(service.repository)
+        done.conflicts = _unmerged(service)
         done.next = ["roadbed update --continue", "roadbed update --abort"]
         return
     done.outcome = Outcome.ABORTED if move.kind is Kind.ABORT else Outcome.UPDATED
@@ -142,19 +133,20 @@ def _keep(paths: list[str], done: Update) -> None:
         )
 
 
-def _unmerged(repository: Repository) -> list[Conflict]:
+def _unmerged(service: Service) -> list[Conflict]:
     stages: list[Stage] = []
-    for line in repository.run("ls-files", "--unmerged", "-z").split("\0")[:-1]:
+    for line in service.repository.run("ls-files", "--unmerged", "-z").split("\0")[:-1]:
         facts, path = line.split("\t", 1)
         mode, content, stage = facts.split(" ")
         stages.append((mode, content, int(stage), path))
-    return conflicts(stages)
+    return conflicts(service, stages)
 
 
 def _conclude(service: Service, done: Update, *, verify: bool, report: Report) -> None:
     repository = service.repository
-    open_ = _unmerged(repository) or [
-        Conflict(path, "conflict markers are left in it") for path in _with_markers(repository)
+    open_ = _unmerged(service) or [
+        Conflict(path.removeprefix(service.prefix), "conflict markers are left in it")
+        for path in _with_markers(repository)
     ]
     if open_:
         done.outcome, done.conflicts = Outcome.CONFLICTS, open_
