@@ -119,11 +119,10 @@ def _check_types(toolbox: Toolbox, service: Service, cache: Path) -> None:
 @pytest.fixture(scope="session")
 def promtool() -> str:
     """Where promtool is. CI has it; elsewhere these tests are left out, and say so."""
-    found = shutil.which("promtool")
-    if found is None:
-        how = "promtool is missing: apt install prometheus"
-        pytest.fail(how) if os.environ.get("CI") else pytest.skip(how)
-    return found
+    if found := shutil.which("promtool"):
+        return found
+    leave_out = pytest.fail if os.environ.get("CI") else pytest.skip
+    leave_out("promtool is missing: apt install prometheus")
 
 
 def commit(folder: Path, env: dict[str, str]) -> None:

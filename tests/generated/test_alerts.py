@@ -106,7 +106,7 @@ def test_a_mutant_of_an_alert_fails_its_tests(
         ]
     tests["tests"] = [test for test in tests["tests"] if test["alert_rule_test"]]
     (tmp_path / "alerts_test.yml").write_text(yaml.safe_dump(tests))
-    command = [promtool, "test", "rules", tmp_path / "alerts_test.yml"]
+    command: list[str | Path] = [promtool, "test", "rules", tmp_path / "alerts_test.yml"]
     output = subprocess.run(command, capture_output=True, text=True, check=False).stderr
     assert set(re.findall(r"alertname: (.+?), time:", output)) == breed.keys()
 
@@ -119,7 +119,7 @@ def test_every_alert_has_mutants(largest: Service) -> None:
 def mutants(service: Service, name: str) -> Iterator[tuple[str, list[Rule]]]:
     """Every way to spoil an alert, by a name for it, with the rules that it takes."""
     true = alerts(service)[name]
-    spoiled = [
+    spoiled: list[tuple[str, Rule]] = [
         *((f"for {each}", {"for": each}) for each in other_times(true["for"])),
         *((f"expr {expr}", {"expr": expr}) for expr in other_expressions(true["expr"])),
         ("severity", {"labels": {"severity": "none"}}),

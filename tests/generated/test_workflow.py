@@ -37,7 +37,14 @@ def test_github_understands_the_workflow_and_the_updates(services: list[Service]
 
 def test_an_auditor_finds_nothing_in_the_workflow(default_service: Service) -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
-    audit = [zizmor, "--offline", "--no-config", "--persona", "pedantic", "--quiet"]
+    audit: list[str | Path] = [
+        zizmor,
+        "--offline",
+        "--no-config",
+        "--persona",
+        "pedantic",
+        "--quiet",
+    ]
     files = [default_service.folder / WORKFLOW, default_service.folder / DEPENDABOT]
     done = subprocess.run([*audit, *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
