@@ -40,7 +40,10 @@ def compose(rendered: Callable[..., Service]) -> Document:
 
 def valid(path: Path, schema: str) -> None:
     """Compare a file with the schema that its readers publish."""
-    check = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema"]
+    check: list[str | Path] = [
+        Path(sys.executable).with_name("check-jsonschema"),
+        "--builtin-schema",
+    ]
     done = subprocess.run(
         [*check, f"vendor.{schema}", path], capture_output=True, text=True, check=False
     )
