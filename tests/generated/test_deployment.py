@@ -220,6 +220,11 @@ def test_the_autoscaler_stays_within_what_the_pools_are_added_up_for(
     (container,) = containers(made["deployment"])
     replicas = {each["name"]: each["value"] for each in container["env"]}["REPLICAS"]
     assert int(replicas) == scaler["maxReplicas"]
+    surge = made["deployment"]["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    (counted,) = re.findall(
+        r"DEPLOY_SURGE = 0\.(\d+)", kubernetes.texts("kit/capacity.py").popitem()[1]
+    )
+    assert surge == f"{counted}%"
     fits = f"from {PACKAGE}.kit import capacity, settings; capacity.check(settings.KitSettings("
     fits += f"database_url='postgresql:///x', replicas={replicas}))"
     toolbox.run(kubernetes, "python", "-c", fits)
