@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,6 +50,15 @@ IDEMPOTENCY = Counter("idempotency_outcomes", "Requests with an Idempotency-Key.
 RATE_LIMIT = Counter("rate_limit_decisions", "Looks at a limit.", ["policy", "decision"])
 OUTGOING = Counter("outgoing_requests", "Calls to other services.", ["host", "outcome"])
 OUTGOING_SECONDS = Counter("outgoing_request_seconds", "Time spent in those calls.", ["host"])
+
+
+def template_version() -> str:
+    """What the service was last updated to, as far as the working directory knows."""
+    with suppress(OSError):
+        answers = Path(".copier-answers.yml").read_text(encoding="utf-8")
+        if found := re.search(r"^_commit: *['\"]?([^'\"\n]+)", answers, re.MULTILINE):
+            return found[1].strip()
+    return "unknown"
 
 
 class Sampler:

@@ -2,6 +2,3 @@
 
 Template updates edit these files; the team's own code lives in `modules/`.
 """
-
-# What this service was last updated to.
-TEMPLATE_VERSION = {{ (_copier_answers.get("_commit") or "unknown") | to_json }}
