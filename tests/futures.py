@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERSIONS = ("1.0.0", "2.0.0", "3.0.0", "4.0.0")
 KIT = "template/src/{{package_name}}/kit"
-_KUBERNETES = "template/{%if(deployment=='kubernetes')%}ops{%endif%}/kubernetes"
+_KUBERNETES = "template/ops/{%if(deployment=='kubernetes')%}kubernetes{%endif%}"
 
 
 def future(template: Path) -> None:

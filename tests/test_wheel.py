@@ -65,7 +65,8 @@ def test_it_creates_a_service_from_another_folder(
     )
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
-    assert [step["state"] for step in made["steps"][:3]] == ["done", "left out", "done"]
+    states = {step["name"]: step["state"] for step in made["steps"]}
+    assert (states["render"], states["lock"], states["commit"]) == ("done", "left out", "done")
     answers = yaml.safe_load(Path("orders/.copier-answers.yml").read_text())
     assert answers["_commit"] == "v9.9.9"
     bundle = answers["_src_path"]
