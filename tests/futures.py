@@ -58,7 +58,7 @@ def _mended(template: Path) -> None:
 def _new_schema(template: Path) -> None:
     """A column more in a table of the kit, with its model, its migration and a new kit file."""
     folder = template / "template/migrations/kit"
-    last = max(path.name for path in folder.iterdir())
+    last = max(path.name for path in folder.glob("[0-9]*"))
     number = int(last.partition("_")[0])
     migration = f'''"""Accounts have a region."""
 
