@@ -97,11 +97,12 @@ def merge(
     repository = service.repository
     before, after = repository.listing(old.tree), repository.listing(new.tree)
     ours = repository.listing(service.tree)
+    sizes = len(before), len(after)
     left = leave(before, after, ours, new)
     make = partial(_commit, repository, _ANONYMOUS if anonymous else _BY_ROADBED)
     while True:
-        base = make(_full(service, before), "The template before")
-        pick = make(_full(service, after), message, base)
+        base = make(_full(service, before, old, sizes[0]), "The template before")
+        pick = make(_full(service, after, new, sizes[1]), message, base)
         here = make(f"{service.head}^{{tree}}", "The service", base)
         output = repository.read(
             *_AS_USUAL, "merge-tree", "--write-tree", "-z", "--messages", here, pick, no=1
@@ -135,9 +136,11 @@ def conflicts(service: Service, stages: list[Stage], binary: Container[str] = ()
     ]
 
 
-def _full(service: Service, listing: Listing) -> str:
+def _full(service: Service, listing: Listing, whole: Pristine, size: int) -> str:
+    """The repository's tree with a rendering in it, or with what is left of its `size` files."""
     repository = service.repository
-    return repository.grafted(repository.tree(listing), service.prefix, service.head)
+    tree = whole.tree if len(listing) == size else repository.tree(listing)
+    return repository.grafted(tree, service.prefix, service.head)
 
 
 def _commit(
