@@ -39,6 +39,9 @@ GOOD = {
     "a quotient": rules(f"({P95} / {P95.replace('[1m]', '[1m] offset 1w')}) >= 2 and {GUARD}"),
     "the other way round": rules(f"2 * {MEDIAN} < {P95} and {GUARD}"),
     "recorded": rules(f"p95 > 2 * baseline and {GUARD} and p95 > 0.05", records=RECORDS),
+    "a guard in the record": rules(
+        "p95 > 2 * baseline", records={**RECORDS, "p95": f"{P95} and {GUARD}"}
+    ),
     "a recorded quotient": rules(
         f"growth > 2 and {GUARD}", records={**RECORDS, "growth": "p95 / baseline"}
     ),

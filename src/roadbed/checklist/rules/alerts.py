@@ -120,7 +120,11 @@ class _Expressions:
         for part in parts:
             ratio, now = self._ratio(part)
             if now is not None:
-                others = (each for each in parts if each is not part)
+                # The guard stands in the alert, or in the record of the p95: then it is no value.
+                others = [
+                    *(each for each in parts if each is not part),
+                    *self._and(self._opened(now)),
+                ]
                 guarded = any(_is_comparison(each) and not self._quantiles(each) for each in others)
                 return _Doubling(ratio, sorted(self._windows(now)), guarded)
         return None
