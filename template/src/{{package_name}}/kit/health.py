@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from .database import Database
+from .settings import KitSettings
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +26,11 @@ KEPT_SECONDS = 1.0  # how long an answer of the database's counts, whoever asks
 class Readiness:
     """Whether this process wants requests: the database answers, and it is not about to end."""
 
-    def __init__(self, database: Database, drain_seconds: float) -> None:
+    def __init__(self, database: Database, settings: KitSettings) -> None:
         self._database = database
-        self._drain_seconds = drain_seconds
+        # In development nobody has to notice, and each reload would wait.
+        in_production = settings.environment == "production"
+        self._drain_seconds = settings.drain_seconds if in_production else 0.0
         self._asking: asyncio.Task[bool] | None = None
         self._asked = 0.0
         self.ready = False
