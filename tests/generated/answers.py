@@ -7,6 +7,7 @@ two answers that harm each other are found, and three that only do so together a
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -103,21 +104,30 @@ def factors(template: Path) -> dict[str, Factor]:
     }
 
 
+@cache
 def combinations(template: Path) -> list[Combination]:
     """The default answers, the most different ones, then as many as it takes to meet every pair."""
     varied = factors(template)
     first = {name: next(iter(labels)) for name, labels in varied.items()}
     last = {name: list(labels)[-1] for name, labels in varied.items()}
-    chosen = [first, last]
-    missing = all_pairs(varied) - pairs(first) - pairs(last)
+    # A bit for each pair: there are tens of thousands of rows, and every test asks.
+    bits = {pair: 1 << number for number, pair in enumerate(all_pairs(varied))}
     rows = [
-        dict(zip(varied, labels, strict=True)) for labels in itertools.product(*varied.values())
+        (row, _mask(row, bits))
+        for labels in itertools.product(*varied.values())
+        if (row := dict(zip(varied, labels, strict=True)))
     ]
+    chosen = [first, last]
+    missing = sum(bits.values()) & ~_mask(first, bits) & ~_mask(last, bits)
     while missing:
-        best = max(rows, key=lambda row: len(pairs(row) & missing))
-        missing -= pairs(best)
+        best, mask = max(rows, key=lambda each: (each[1] & missing).bit_count())
+        missing &= ~mask
         chosen.append(best)
     return [_combination(varied, row) for row in chosen]
+
+
+def _mask(row: Mapping[str, str], bits: Mapping[Pair, int]) -> int:
+    return sum(bits[pair] for pair in pairs(row))
 
 
 def all_pairs(varied: Mapping[str, Factor]) -> set[Pair]:
