@@ -420,7 +420,9 @@ def losses(template: Path) -> Callable[[Document, Document], Iterator[str]]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as python:
+        python.setattr("sys.dont_write_bytecode", True)  # the template is looked at by others
+        spec.loader.exec_module(module)
     found: Callable[[Document, Document], Iterator[str]] = module.losses
     return found
 

@@ -1,6 +1,7 @@
 """Metrics for Prometheus. Served by `serve` on a port of their own, summed over its workers."""
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,11 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client import start_http_server as listen
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+
+log = logging.getLogger(__name__)
 
 # Each at most 1.5 times the one before: with coarser ones, a p95 that doubles stays unseen.
 BUCKETS = (
@@ -112,17 +115,28 @@ def served(host: str, port: int, *, processes: int = 1) -> Iterator[None]:
     if port == 0:
         yield
     elif processes == 1:
-        server, _ = listen(port, host)
-        yield
-        server.shutdown()
+        with _listening(host, port, REGISTRY):
+            yield
     else:
         with TemporaryDirectory(prefix="metrics-") as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             registry = CollectorRegistry()
             registry.register(_Workers(folder))
-            server, _ = listen(port, host, registry)
-            yield
-            server.shutdown()
+            with _listening(host, port, registry):
+                yield
+
+
+@contextmanager
+def _listening(host: str, port: int, registry: CollectorRegistry) -> Iterator[None]:
+    try:
+        server, _ = listen(port, host, registry)
+    except OSError as error:
+        # Requests matter more than numbers; nobody who can't be scraped stays unnoticed.
+        log.warning("no metrics: METRICS_PORT %s can't be had: %s", port, error.strerror)
+        yield
+        return
+    yield
+    server.shutdown()
 
 
 class _Workers(Collector):
