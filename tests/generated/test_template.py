@@ -22,6 +22,7 @@ def test_variants_are_files_and_not_branches_in_the_text(template: Path) -> None
 
 
 def test_the_suffix_says_truly_that_something_is_substituted(template: Path) -> None:
-    """Copier substitutes in a file with the suffix only."""
-    substituted = {path: bool(re.search(r"\{\{|\{%", text)) for path, text in files(template)}
+    """Copier substitutes in a file with the suffix only; a workflow's `${{` is GitHub's."""
+    ours = r"(?<!\$)\{\{|\{%"
+    substituted = {path: bool(re.search(ours, text)) for path, text in files(template)}
     assert substituted == {path: path.endswith(".jinja") for path in substituted}
