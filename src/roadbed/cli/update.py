@@ -82,7 +82,8 @@ def update(
             dry_run=dry_run,
             verify=not no_verify,
         )
-        with progress.shown(quiet=quiet) as report:
+        # A question and a display that is drawn anew would write over each other.
+        with progress.shown(quiet=quiet or ask) as report:
             if abort:
                 done = resuming.go_back(path)
             elif go_on:

@@ -149,8 +149,10 @@ def _run(
     report: Report,
 ) -> None:
     repository = service.repository
+    answers = _answers(request, service, origin, new)
     with timed(_step(done, "render"), report):
-        before, after = _renderings(request, service, origin, new)
+        before = rendered_before(service, origin)
+        after = pristine.render(service, origin.tree(new), new, origin.source, answers)
         old_log = origin.template.text(origin.old, CHANGELOG) if origin.old else ""
         done.changelog = changelog.between(old_log, origin.template.text(new, CHANGELOG))
     with timed(_step(done, "merge"), report):
@@ -181,18 +183,16 @@ def _preview(done: Update) -> Outcome:
     return Outcome.PREVIEW if done.files else Outcome.CURRENT
 
 
-def _renderings(
-    request: Request, service: Service, origin: Origin, new: Version
-) -> tuple[Pristine, Pristine]:
-    before = rendered_before(service, origin)
+def _answers(request: Request, service: Service, origin: Origin, new: Version) -> Answers:
+    """Those to the new version's questions: asked before any step draws on the terminal."""
     tree = origin.tree(new)
     asked = rendering.questions(tree)
     asked.check(request.answers)
     answers = {name: answer for name, answer in service.answers.items() if name in asked.asked}
     answers |= request.answers
     if request.ask:
-        answers = rendering.ask(tree, answers)
-    return before, pristine.render(service, tree, new, origin.source, answers)
+        return rendering.ask(tree, answers)
+    return answers
 
 
 def rendered_before(service: Service, origin: Origin) -> Pristine:
