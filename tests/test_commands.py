@@ -66,30 +66,24 @@ def test_a_server_that_outlives_the_command_does_not_hold_it(tmp_path: Path) -> 
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_reaches_all_that_the_command_started(tmp_path: Path) -> None:
     script = "trap 'echo bye > bye; exit' INT; sleep 60 & echo $! > pid; wait"
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_interrupt_once_there, args=(tmp_path / "pid",)).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            commands.run("bash", "-c", script, at=tmp_path)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        commands.run("bash", "-c", script, at=tmp_path)
     assert (tmp_path / "bye").exists()
     assert _ends(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_deaf_command_is_ended_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "PATIENCE", 0.2)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_interrupt_once_there, args=(tmp_path / "pid",)).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            commands.run("sh", "-c", "trap '' INT TERM; echo $$ > pid; sleep 60", at=tmp_path)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        commands.run("sh", "-c", "trap '' INT TERM; echo $$ > pid; sleep 60", at=tmp_path)
     assert _ends(int((tmp_path / "pid").read_text()))
 
 

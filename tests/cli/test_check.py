@@ -160,6 +160,7 @@ def test_a_large_service_is_read_by_several_processes(monkeypatch: pytest.Monkey
     assert check("large", "--json").stdout == alone
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_check_can_be_stopped() -> None:
     """Ctrl-C reaches every process of the group; one sentence comes back."""
     source = "\n".join(f"def f{n}(x):\n    return [x + {n} for x in range(x)]" for n in range(1000))
@@ -173,7 +174,6 @@ def test_a_check_can_be_stopped() -> None:
             if len(children.read_text().split()) > 1:
                 break
             time.sleep(0.05)
-        time.sleep(0.2)  # a process that is being forked takes no signals
         os.killpg(running.pid, signal.SIGINT)
         _, said = running.communicate(timeout=60)
     assert running.returncode == 130

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pexpect
 import pytest
@@ -17,23 +17,20 @@ from roadbed.incidents.entry import FIELDS
 from roadbed.incidents.notation import render
 from roadbed.incidents.runbook import END
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 PROGRAM = str(Path(sys.executable).with_name("roadbed"))
 RUNBOOK = Path("RUNBOOK.md")
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 
 @pytest.fixture(autouse=True)
-def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A service without an incident, and a folder for drafts; Ctrl-C is heard."""
+def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A service without an incident, and a folder for drafts."""
     RUNBOOK.write_text(EMPTY)
     drafts = tmp_path / "drafts"
     drafts.mkdir()
     monkeypatch.setenv("TMPDIR", str(drafts))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield drafts
-    signal.signal(signal.SIGINT, before)
+    return drafts
 
 
 def terminal(*arguments: str, **environment: str) -> pexpect.spawn[str]:

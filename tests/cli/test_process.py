@@ -16,18 +16,13 @@ import yaml
 from histories import build_file_tree, git_save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 ROADBED = [sys.executable, "-m", "roadbed"]
 PROGRAM = str(Path(sys.executable).with_name("roadbed"))
 
 
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """Tests may be run in the background, where programs are started deaf to Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

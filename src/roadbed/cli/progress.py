@@ -52,7 +52,7 @@ def _plain(step: Step) -> None:
 
 @contextmanager
 def _live() -> Iterator[Report]:
-    """All steps so far, with a running clock; gone at the end, when the table is printed."""
+    """All steps so far, with a running clock, while one runs; the table is printed at the end."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -74,7 +74,9 @@ def _live() -> Iterator[Report]:
     def report(step: Step) -> None:
         if step.state == "running":
             since.append((step, time.monotonic() - step.seconds))
-            display.start()  # not before the first step: questions need the terminal for themselves
+            display.start()
+        else:
+            display.stop()  # between two steps somebody may be asked, who needs to see the question
 
     try:
         yield report

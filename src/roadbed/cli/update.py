@@ -82,8 +82,7 @@ def update(
             dry_run=dry_run,
             verify=not no_verify,
         )
-        # A question and a display that is drawn anew would write over each other.
-        with progress.shown(quiet=quiet or ask) as report:
+        with progress.shown(quiet=quiet) as report:
             if abort:
                 done = resuming.go_back(path)
             elif go_on:

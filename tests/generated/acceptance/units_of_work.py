@@ -268,8 +268,6 @@ def test_connections_are_returned_whatever_the_answer(client: TestClient) -> Non
     assert pool(client).checkedin() >= 1
 
 
-# Cancelled while it connects, asyncpg leaves its half-made connection to the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.anyio
 @pytest.mark.parametrize("moment", [0.05, 0.15, 0.3])
 @pytest.mark.parametrize(

@@ -121,7 +121,13 @@ def _on_every_core(sources: list[tuple[str, bytes]]) -> list[Facts]:
     chunk = max(1, len(sources) // (cores * 16))
     try:
         with ProcessPoolExecutor(cores, context, initializer=_leave_signals) as pool:
-            return list(pool.map(read, *zip(*sources, strict=True), chunksize=chunk))
+            # `map` forks them all. A Ctrl-C waits until each has left it to us.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                found = pool.map(read, *zip(*sources, strict=True), chunksize=chunk)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return list(found)
     except BrokenProcessPool:  # one was killed, for its memory perhaps
         return [read(*each) for each in sources]
 
@@ -131,3 +137,4 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -190,7 +190,7 @@ def engine(
         try:
             connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, **arguments)
             if bounded and not pooled and connection.get_server_version().major >= 17:
-                await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
+                await _bound(connection)
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             raise DatabaseUnreachable(type(error).__name__) from error
         return connection
@@ -200,3 +200,11 @@ def engine(
         async_creator=connect,
         **(pool or {"poolclass": NullPool}),
     )
+
+
+async def _bound(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.execute(f"SET transaction_timeout = {TRANSACTION_TIMEOUT_MS}")
+    except BaseException:  # who asked may have gone meanwhile, and nobody else knows of it
+        connection.terminate()
+        raise

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from time import monotonic
 from types import FrameType
 
@@ -29,10 +29,11 @@ class Readiness:
     def __init__(self, database: Database, settings: KitSettings) -> None:
         self._database = database
         # In development nobody has to notice, and each reload would wait.
-        in_production = settings.environment == "production"
-        self._drain_seconds = settings.drain_seconds if in_production else 0.0
+        self._in_production = settings.environment == "production"
+        self._drain_seconds = settings.drain_seconds if self._in_production else 0.0
         self._asking: asyncio.Task[bool] | None = None
         self._asked = 0.0
+        self._unreachable = False
         self.ready = False
         self.draining = False
 
@@ -48,12 +49,33 @@ class Readiness:
         try:
             await self._database.ping()
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("not ready: the database does not answer: %s", type(error).__name__)
+            if not self._unreachable:  # told once, not once a second
+                log.warning("not ready: the database does not answer: %s", type(error).__name__)
+            self._unreachable = True
             return False
+        self._unreachable = False
         return True
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Know it from now on, in production unasked too, and drain at SIGTERM."""
+        await self.ask()
+        asking = asyncio.create_task(self._ask_always()) if self._in_production else None
+        try:
+            with self._drains():
+                yield
+        finally:
+            if asking:
+                asking.cancel()
+
+    async def _ask_always(self) -> None:
+        """A metric that waited for probes would show the last one, and one worker of several."""
+        while True:
+            await asyncio.sleep(KEPT_SECONDS)
+            await self.ask()
+
     @contextmanager
-    def drains(self) -> Iterator[None]:
+    def _drains(self) -> Iterator[None]:
         """At SIGTERM say "not ready" for a while, and go on answering, before the server stops.
 
         Who sends requests here needs that while to notice. A second signal ends it.

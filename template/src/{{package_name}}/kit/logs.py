@@ -1,6 +1,6 @@
 """Logs: a JSON object a line on standard error, or words and colours for a developer."""
 
-import logging
+import logging.config
 import sys
 from typing import Any
 
@@ -39,6 +39,11 @@ def config(environment: str) -> dict[str, Any]:
         # SQLAlchemy's pools tell the open and the close of each connection.
         "loggers": {f"{__package__}.database.CountedPool": {"level": "WARNING"}},
     }
+
+
+def configure(environment: str) -> None:
+    """Let what this process says through `logging` look so, before anything is said."""
+    logging.config.dictConfig(config(environment))
 
 
 def formatter(environment: str) -> logging.Formatter:

@@ -16,6 +16,7 @@ def command(application: str) -> Callable[[Any], None]:
 
     def run(_: argparse.Namespace, settings: KitSettings) -> None:
         processes = settings.web_concurrency
+        logs.configure(settings.environment)
         with metrics.served(settings.host, settings.metrics_port, processes=processes):
             uvicorn.run(
                 application,

@@ -53,31 +53,34 @@ class TelemetryMiddleware:
         began = perf_counter()
         name = given(scope) or str(uuid4())
         scope.setdefault("state", {})["request_id"] = name
-        status, replayed = 500, False
+        status, replayed, started, ended = 500, False, False, 0.0
 
         async def answer(message: Message) -> None:
-            nonlocal status, replayed
+            nonlocal status, replayed, started, ended
             if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = [*message.get("headers", ()), (_HEADER, name.encode())]
+                status, started = message["status"], True
+                headers = [each for each in message.get("headers", ()) if each[0] != _HEADER]
+                headers.append((_HEADER, name.encode()))
                 replayed = any(key == _REPLAYED for key, _ in headers)
                 if self._readiness.draining:
                     # A client that kept its connection would find it closed at its next request.
                     headers.append(_CLOSE)
                 message = {**message, "headers": headers}
             await send(message)
+            if not message.get("more_body") and message["type"] == "http.response.body":
+                ended = perf_counter()  # what runs behind the answer, the client does not wait for
 
         token = request_id.set(name)
         self._traffic.in_flight += 1
         try:
             await self._app(scope, receive, answer)
         except asyncio.CancelledError:
-            status = GONE
+            status = status if started else GONE
             raise
         finally:
             request_id.reset(token)
             self._traffic.in_flight -= 1
-            self._tell(scope, status, perf_counter() - began, replayed)
+            self._tell(scope, status, (ended or perf_counter()) - began, replayed)
 
     def _tell(self, scope: Scope, status: int, seconds: float, replayed: bool) -> None:
         method, route = scope["method"], _route(scope)
