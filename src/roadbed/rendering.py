@@ -15,8 +15,10 @@ import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -114,6 +116,11 @@ def questions(tree: Path) -> Questions:
         computed=tuple(computed),
         answers_file=entries.get("_answers_file", ANSWERS_FILE),
     )
+
+
+def expect() -> None:
+    """Begin to import Copier beside what else is to be done: git's work, mostly, takes as long."""
+    Thread(target=import_module, args=("copier",), daemon=True).start()
 
 
 def ask(tree: Path, given: Answers) -> Answers:

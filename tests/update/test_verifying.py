@@ -43,7 +43,7 @@ def steps(home: Home, *arguments: str) -> dict[str, str]:
 def test_the_lock_is_renewed_and_is_a_part_of_the_commit(trying: Home) -> None:
     assert steps(trying) == {
         **dict.fromkeys(("fetch", "render", "merge", "lock", "install", "test", "apply"), "done"),
-        "format": "left out",
+        **dict.fromkeys(("format", "contract"), "left out"),
     }
     assert 'version = "2"' in trying.text("uv.lock")
     assert trying.status() == ""
@@ -56,6 +56,30 @@ def test_a_lock_that_fits_stays_as_it_is(trying: Home) -> None:
     before = trying.text("uv.lock")
     assert steps(trying)["lock"] == "left out"
     assert trying.text("uv.lock") == before
+
+
+def test_what_the_new_version_adds_to_the_contract_is_a_part_of_the_commit(trying: Home) -> None:
+    contract = 'contract:\n\t@test "$(accept)" && echo more > openapi/v1.json\n'
+    change(trying.template, {"template/Makefile": MAKEFILE.format("true") + contract})
+    git_save(trying.template, tag="v3.0.0")
+    change(trying.service, {"openapi/v1.json": "promised\n"})
+    git_save(trying.service)
+    assert steps(trying)["contract"] == "done"
+    assert trying.text("openapi/v1.json") == "more\n"
+    assert "M openapi/v1.json" in git(trying.service, "log", "-1", "--format=%B")
+    assert trying.status() == ""
+
+
+def test_what_the_new_version_takes_away_from_clients_is_red(trying: Home) -> None:
+    contract = "contract:\n\t@echo This would break clients; exit 1\n"
+    change(trying.template, {"template/Makefile": MAKEFILE.format("true") + contract})
+    git_save(trying.template, tag="v3.0.0")
+    change(trying.service, {"openapi/v1.json": "promised\n"})
+    git_save(trying.service)
+    result = trying.roadbed("update")
+    assert result.exit_code == 1
+    assert "The step “contract” failed:\nThis would break clients" in result.stderr
+    assert trying.text("a.txt") == "one\n"
 
 
 def test_without_trying_a_lock_that_may_not_fit_is_mentioned(trying: Home) -> None:

@@ -90,6 +90,7 @@ def update(request: Request, report: Report = lambda step: None) -> Update:
         done.warnings += origin.warnings
         if new.name == service.version and not request.answers and origin.source == service.source:
             return done
+        rendering.expect()
         _run(request, service, origin, new, done, report)
         return done
 

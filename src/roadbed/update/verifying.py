@@ -1,5 +1,7 @@
 """A merged tree is tried before it counts: locked, installed, and asked whether it still works.
 
+What its own commands renew joins it: the lock, and the promise to clients, which may only grow.
+
 All of it happens in a temporary work tree, which holds what is committed and nothing else: as in
 a build on a server, no file of this machine helps or hurts.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -20,10 +22,13 @@ from roadbed.steps import NotHere, Report, State, Step, timed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from roadbed.repository import Repository
     from roadbed.service import Service
 
-STEPS = ("lock", "install", "format", "test")
+STEPS = ("lock", "install", "format", "test", "contract")
 _LOCK = "uv.lock"
+_PROMISES = "openapi"
+_RENEWED = {"lock": _LOCK, "contract": _PROMISES}
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Verdict:
     """What came of it.
 
     Attributes:
-        tree: of the repository, with the lock renewed if it had to be.
+        tree: of the repository, with the lock and the API's contract renewed if they had to be.
         failure: the end of the output of the step that failed; None if all is well.
     """
 
@@ -58,7 +63,8 @@ def verify(service: Service, tree: str, steps: list[Step], report: Report) -> Ve
         steps.extend(Step(name, State.LEFT_OUT, detail="no Makefile") for name in STEPS)
         return Verdict(tree)
     commands.require("--no-verify")
-    with _written(service, tree) as folder:
+    with _written(service, tree) as checkout:
+        folder = checkout.root / prefix
         ruff = folder / ".venv/bin/ruff"
         actions: dict[str, tuple[str, Callable[[], None]]] = {
             "lock": (
@@ -68,6 +74,10 @@ def verify(service: Service, tree: str, steps: list[Step], report: Report) -> Ve
             "install": ("", lambda: commands.run("make", "install", at=folder)),
             "format": ("", lambda: _format(ruff, folder)),
             "test": ("", lambda: commands.run("make", "test", at=folder)),
+            "contract": (
+                "" if _PROMISES in files else f"no {_PROMISES}/",
+                lambda: commands.run("make", "contract", "accept=1", at=folder),
+            ),
         }
         for name, (reason, action) in actions.items():
             step = Step(name)
@@ -81,10 +91,10 @@ def verify(service: Service, tree: str, steps: list[Step], report: Report) -> Ve
             except NotHere:
                 continue
             except CommandFailed as red:
-                return Verdict(tree, str(red))
-            if name == "lock":
-                tree = _with_lock(service, tree, folder / _LOCK)
-    return Verdict(tree)
+                return Verdict(checkout.run("write-tree"), str(red))
+            if name in _RENEWED:
+                checkout.run("add", "--force", "--", str(folder / _RENEWED[name]))
+        return Verdict(checkout.run("write-tree"))
 
 
 def _no_lock(service: Service, tree: str, files: set[str]) -> str:
@@ -105,25 +115,17 @@ def _format(ruff: Path, folder: Path) -> None:
     commands.run(str(ruff), "format", "--check", at=folder)
 
 
-def _with_lock(service: Service, tree: str, lock: Path) -> str:
-    repository, prefix = service.repository, service.prefix
-    content = repository.run("hash-object", "-w", f"--path={prefix}{_LOCK}", str(lock))
-    inside = repository.run("ls-tree", "-z", f"{tree}:{prefix}").split("\0")[:-1]
-    kept = [line for line in inside if line.split("\t", 1)[1] != _LOCK]
-    lines = [*kept, f"100644 blob {content}\t{_LOCK}"]
-    made = repository.run("mktree", "-z", stdin="".join(f"{line}\0" for line in lines))
-    return repository.grafted(made, prefix, tree)
-
-
 @contextmanager
-def _written(service: Service, tree: str) -> Iterator[Path]:
-    """The files of a tree in a folder of their own; gives the service's."""
+def _written(service: Service, tree: str) -> Iterator[Repository]:
+    """The service's repository with a work tree and an index of its own, which hold `tree`."""
     with TemporaryDirectory(prefix="roadbed-verify-", ignore_cleanup_errors=True) as scratch:
         if os.geteuid() == 0:
             Path(scratch).chmod(0o711)  # for root PostgreSQL runs as a user of its own
         root = Path(scratch, service.repository.root.name)
         root.mkdir()
-        env = {"GIT_WORK_TREE": str(root), "GIT_INDEX_FILE": str(Path(scratch, "index"))}
-        env["GIT_DIR"] = str(service.repository.git_dir)
-        service.repository.run("read-tree", "--reset", "-u", tree, env=env)
-        yield root / service.prefix
+        places = {"GIT_WORK_TREE": str(root), "GIT_INDEX_FILE": str(Path(scratch, "index"))}
+        places["GIT_DIR"] = str(service.repository.git_dir)
+        env = {**service.repository.env, **places}
+        checkout = replace(service.repository, root=root, env=env)
+        checkout.run("read-tree", "--reset", "-u", tree)
+        yield checkout
