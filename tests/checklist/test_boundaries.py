@@ -85,7 +85,10 @@ CONTRACT = '[[tool.importlinter.contracts]]\nname = "x"\ntype = "layers"\n'
         ({}, State.FAIL),
     ],
 )
-def test_contracts(tmp_path: Path, files: dict[str, str], expected: State) -> None:
+def test_contracts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: State
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))  # without import-linter
     assert state(tmp_path, MODULES | files, "no-module-boundary") is expected
 
 
@@ -121,6 +124,21 @@ def test_import_linter_has_the_word_where_it_is_on_path(
     assert broken.state is State.FAIL
     assert "The kit names no module BROKEN" in broken.evidence[0].message
     assert not (root / ".import_linter_cache").exists()
+
+
+def test_an_import_linter_without_the_service_has_no_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of another environment on PATH; a package that nobody has is a finding all the same."""
+    build_file_tree(tmp_path, {"bin/lint-imports": LINTER.replace('sys.path.insert(0, "src")', "")})
+    (tmp_path / "bin/lint-imports").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    root = tmp_path / "orders"
+    untried = ask(root, MODULES | {"pyproject.toml": SETUP}, "RB602")
+    assert untried.state is State.PASS
+    assert "an environment without this service" in untried.evidence[-1].message
+    wrong = SETUP.replace('root_package = "orders"', 'root_package = "nobody"')
+    assert ask(root, MODULES | {"pyproject.toml": wrong}, "RB602").state is State.FAIL
 
 
 def test_nothing_in_the_services_folder_is_run(

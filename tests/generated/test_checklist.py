@@ -32,6 +32,14 @@ def test_new_says_which_rules_need_a_person() -> None:
     assert _unanswered({"team": "@acme/pay", "paging": "+49"}) == []
 
 
+def test_the_services_own_rules_go_by_the_names_of_the_checklist(default_service: Service) -> None:
+    """What `tests/rules/` proves on the running service, `pytest -m rule`."""
+    tests = "".join(file.read_text() for file in default_service.folder.glob("tests/rules/*.py"))
+    marked = set(re.findall(r'@pytest\.mark\.rule\("(.+)"\)', tests))
+    assert marked <= {rule.name for rule in catalogue.RULES}
+    assert {"mutation-not-idempotent", "table-without-audit-columns", "hard-delete"} <= marked
+
+
 @pytest.fixture(scope="session")
 def complete(rendered: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A service with everything, and somebody to page: the contract that `make setup` makes is added."""

@@ -3,6 +3,7 @@
 import re
 from uuid import uuid4
 
+import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
@@ -18,6 +19,7 @@ REPEATABLE_BY = {"POST": ["Idempotency-Key"], "PATCH": ["Idempotency-Key", "If-M
 DOCUMENT = "name them: responses=documented('not-found', …) (kit/framework.py) on the route"
 
 
+@pytest.mark.rule("unversioned-route")
 def test_every_route_names_its_version(app: FastAPI) -> None:
     paths = {str(route.path) for route in iter_route_contexts(app.routes)}
     broken = [path for path in sorted(paths - OUTSIDE) if not VERSIONED.match(path)]
@@ -30,6 +32,7 @@ def test_every_route_is_documented(app: FastAPI, operations: list[Operation]) ->
     refuse(sorted(paths - shown), "leave include_in_schema as it is: clients read the document")
 
 
+@pytest.mark.rule("public-integer-id")
 def test_no_integer_id_leaves_or_enters(operations: list[Operation]) -> None:
     def is_number(schema: Schema) -> bool:
         return bool({"integer", "number"} & (kinds(schema) | kinds(schema.get("items", {}))))
@@ -43,6 +46,7 @@ def test_no_integer_id_leaves_or_enters(operations: list[Operation]) -> None:
     refuse(sorted(broken), "name things by their public_id, a UUID")
 
 
+@pytest.mark.rule("unbounded-list-response")
 def test_every_list_is_bounded(operations: list[Operation]) -> None:
     broken = []
     for operation in operations:
@@ -106,6 +110,7 @@ def test_every_operation_has_a_limit_for_each_caller(
     )
 
 
+@pytest.mark.rule("mutation-not-idempotent")
 def test_every_write_can_be_repeated_or_says_why(operations: list[Operation]) -> None:
     """PUT and DELETE can by what they are."""
     broken = [

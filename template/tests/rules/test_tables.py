@@ -1,6 +1,7 @@
 """The rules of every table: whatever a migration makes is looked at in the database itself."""
 
 import asyncpg
+import pytest
 
 from .catalog import Constraint, Table, inside, refuse
 from .waivers import UNIQUE_FOR_EVER
@@ -46,6 +47,7 @@ def test_every_table_has_a_public_id(tables: list[Table]) -> None:
     refuse(broken, MAKE_AN_AUDITED_TABLE)
 
 
+@pytest.mark.rule("table-without-audit-columns")
 def test_every_table_has_the_four_columns(tables: list[Table]) -> None:
     wanted = {
         "created_at": ("timestamp with time zone", True),
@@ -211,6 +213,7 @@ def test_no_column_counts_by_a_sequence_of_its_own(all_tables: list[Table]) -> N
     refuse(broken, "declare Identity(always=True) in place of serial")
 
 
+@pytest.mark.rule("hard-delete")
 def test_the_application_may_not_delete(tables: list[Table], database_url: str) -> None:
     """As far as granting goes: the role is made, granted what it gets, and undone."""
 
