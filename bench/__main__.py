@@ -1,8 +1,10 @@
-"""`python -m bench [NAME…]`: run the named benchmarks, or all. Exit code 1: a limit is broken."""
+"""`python -m bench [NAME…]`: run the named benchmarks, or all. Exit code 1: a goal is missed."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 
 from bench import (
     chaos,
@@ -18,24 +20,25 @@ from bench import (
     new,
     pages,
     public_ids,
+    results,
     update,
 )
 
 BENCHMARKS = {
-    "check": check.run,
     "new": new.run,
     "make-new": make_new.run,
-    "limits": limits.run,
-    "pages": pages.run,
-    "public-ids": public_ids.run,
-    "idempotency": idempotency.run,
-    "chaos": chaos.run,
-    "fuzz": fuzz.run,
     "update": update.run,
     "losses": losses.run,
     "kills": kills.run,
     "fleet": fleet.run,
     "incidents": incidents.run,
+    "check": check.run,
+    "idempotency": idempotency.run,
+    "chaos": chaos.run,
+    "limits": limits.run,
+    "pages": pages.run,
+    "public-ids": public_ids.run,
+    "fuzz": fuzz.run,
 }
 
 
@@ -45,8 +48,24 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"No benchmark {unknown[0]}: there are {', '.join(BENCHMARKS)}.", file=sys.stderr)
         return 2
-    held = [run() for name, run in BENCHMARKS.items() if not names or name in names]
-    return 0 if all(held) else 1
+    found, machine, commit = [], results.machine(), _commit()
+    for name, run in BENCHMARKS.items():
+        if not names or name in names:
+            result = run()
+            found.append(result)
+            # One at a time: whoever stops the rest keeps these.
+            file = results.save([result], machine=machine, commit=commit)
+    print(f"\n{results.table(found)}\n\n{file}")
+    return 0 if all(goal.holds for result in found for goal in result.goals) else 1
+
+
+def _commit() -> str:
+    """What is measured: a commit of this repository, marked if there are changes on top."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    here = Path(__file__).parent
+    return subprocess.run(
+        command, cwd=here, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 if __name__ == "__main__":

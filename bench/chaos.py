@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.harness import RESULTS
+from bench.results import Result, none
 from bench.services import Service
 
 KILLS = 200
@@ -14,8 +13,8 @@ CONTENDERS = ("ours", "asgi_idempotency_header", "fastidempotent_redis")
 COLUMNS = ("keys", "doubled", "lost", "overcharged", "changed", "stuck", "replayed", "in_progress")
 
 
-def run() -> bool:
-    """Run all of them, report, and say whether ours did everything once."""
+def run() -> Result:
+    """Run all of them, and report."""
     with TemporaryDirectory(prefix="bench-chaos-") as scratch:
         service = Service(Path(scratch))
         peers = service.install_peers()
@@ -29,8 +28,7 @@ def run() -> bool:
     for name, result in results.items():
         counts = (f"{result[column]:>{len(column)}}" for column in COLUMNS)
         print(f"            {name}".ljust(40), *counts, sep="  ")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "chaos.json").write_text(json.dumps(results, indent=2) + "\n")
-    held = not results["ours"]["wrong"]
-    print(f"{'':<12}{'everything was done once' if held else results['ours']['wrong']}")
-    return held
+    wrong = results["ours"]["wrong"]
+    print(f"{'':<12}{wrong or 'everything was done once'}")
+    claim = f"of what {KILLS} kills of a worker interrupt, done twice, lost or replayed otherwise:"
+    return Result("chaos", goals=[none(claim, len(wrong))], facts=results)

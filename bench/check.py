@@ -18,7 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import harness
-from bench.harness import RESULTS, Contender, Measurement, measure, report
+from bench.harness import Contender, Measurement, measure, report
+from bench.results import Result, figure, guard
 
 CHECKOUT = Path(__file__).parents[1]
 ROUNDS = 7
@@ -36,8 +37,8 @@ argilla-server==2.8.0 --hash=sha256:c3ca464f7e024d1232fde23dbd6014e2c82a7cebd038
 _BARE = "import typer\n\ndef main() -> None:\n    pass\n\ntyper.run(main)\n"
 
 
-def run() -> bool:
-    """Measure, report, print the table, and say whether both limits hold."""
+def run() -> Result:
+    """Measure, report and print the table."""
     with TemporaryDirectory(prefix="bench-check-") as scratch:
         folder = Path(scratch)
         cold = _cold(folder)
@@ -45,17 +46,15 @@ def run() -> bool:
         large = _large(folder, applications)
         table = {each.name: _findings(each) for each in applications}
     _print(table)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "check-applications.json").write_text(json.dumps(table, indent=2) + "\n")
-    held = True
-    for name, measurement, limit in (("service", cold, COLD), ("lines", large, LARGE)):
-        within = measurement.median <= limit
-        held = held and within
-        print(f"{'':<10} {name}: the limit of {limit} s {'holds' if within else 'is BROKEN'}")
-    return held
+    goals = [
+        guard("`roadbed check` of a generated service, cold,", cold[0].seconds, COLD),
+        guard(f"`roadbed check` of {LINES:,} lines", large.seconds, LARGE),
+    ]
+    figures = [figure(each) for each in (*cold, large)]
+    return Result("check", "s", figures, goals, {"applications": table})
 
 
-def _cold(scratch: Path) -> Measurement:
+def _cold(scratch: Path) -> list[Measurement]:
     """A generated service, as a whole process, beside a program of Typer's that does nothing."""
     template = scratch / "template"
     harness.run("git", "clone", "--quiet", str(CHECKOUT), str(template), at=scratch)
@@ -71,8 +70,8 @@ def _cold(scratch: Path) -> Measurement:
 
     contenders = [Contender("a service", check), Contender("bare Typer", bare)]
     measurements = measure(contenders, rounds=ROUNDS)
-    report("check", measurements, limit=COLD)
-    return measurements[0]
+    report("check", measurements)
+    return measurements
 
 
 def _large(scratch: Path, applications: list[Path]) -> Measurement:
@@ -91,7 +90,7 @@ def _large(scratch: Path, applications: list[Path]) -> Measurement:
         _check(folder)
 
     (measurement,) = measure([Contender(f"{lines:,} lines", check)], rounds=ROUNDS)
-    report("check-large", [measurement], limit=LARGE, lines=lines)
+    report("check", [measurement])
     return measurement
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING
 
 import uv
 
+from bench.results import loaded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bench.results import Result
 
 CHECKOUT = Path(__file__).parents[1]
 
 
-def run_inside(script: str) -> bool:
-    """Run `bench/inside/<script>.py` with a service's own Python; whether its goals were met.
+def run_inside(script: str) -> Result:
+    """Run `bench/inside/<script>.py` with a service's own Python; what it says at the end.
 
     BENCH_SERVICE names an installed service to measure instead of a new one; it keeps its rows.
     """
@@ -28,7 +33,17 @@ def run_inside(script: str) -> bool:
         # One caller at full speed: what limits cost is measured by itself.
         env = os.environ | {"PYTHONPATH": str(CHECKOUT), "RATE_LIMIT_ENABLED": "false"}
         command = [str(python), "-m", f"bench.inside.{script}"]
-        return subprocess.run(command, cwd=service, env=env, check=False).returncode == 0
+        with subprocess.Popen(
+            command, cwd=service, env=env, stdout=subprocess.PIPE, text=True
+        ) as running:
+            assert running.stdout is not None  # noqa: S101 it was asked for
+            last = ""
+            for line in running.stdout:
+                print(last, end="", flush=True)
+                last = line
+        if running.returncode:
+            raise subprocess.CalledProcessError(running.returncode, command)
+        return loaded(json.loads(last))
 
 
 @contextmanager

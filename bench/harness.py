@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from bench.results import Figure, figure
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RESULTS = Path(__file__).with_name("results")
 WARM_UP = 1  # runs of each contender that do not count
 
 
@@ -85,8 +83,8 @@ def measure(contenders: list[Contender], *, rounds: int) -> list[Measurement]:
     return measurements
 
 
-def report(benchmark: str, measurements: list[Measurement], **facts: object) -> None:
-    """Print a table, with each median as a multiple of the last contender's, and write JSON."""
+def report(benchmark: str, measurements: list[Measurement]) -> list[Figure]:
+    """Print a table, with each median as a multiple of the last contender's; give the figures."""
     rival = measurements[-1]
     for each in measurements:
         print(
@@ -95,16 +93,7 @@ def report(benchmark: str, measurements: list[Measurement], **facts: object) -> 
             f" processor {statistics.median(each.cpu):.2f} s)"
             + (f"  {each.median / rival.median:.2f} x {rival.name}" if each is not rival else "")
         )
-    RESULTS.mkdir(exist_ok=True)
-    machine = {
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
-        "python": sys.version.split()[0],
-        "system": platform.platform(),
-    }
-    figures = [asdict(each) | {"median": each.median} for each in measurements]
-    result = {"measurements": figures, "machine": machine, **facts}
-    (RESULTS / f"{benchmark}.json").write_text(json.dumps(result, indent=2) + "\n")
+    return [figure(each) for each in measurements]
 
 
 def _cpu() -> float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
-import sys
 import time
+from dataclasses import asdict
 
 import asyncpg
 
-from bench.harness import Measurement
 from bench.inside import seed
-from bench.inside.results import save
+from bench.results import Result, of_runs
 
 ROUNDS = 3
 ROWS = max(seed.ROWS * 2 // 5, 10_000)
@@ -95,7 +95,7 @@ async def compare(url: str) -> dict[str, list[dict[str, float]]]:
     return found
 
 
-def main() -> int:
+def main() -> None:
     """Measure and report."""
     with seed.migrated() as url:
         seed.new_key()
@@ -113,14 +113,13 @@ def main() -> int:
         ]
         ratio = costs[cost]["v4"] / costs[cost]["v7"]
         print(f"{cost.removesuffix(', bytes'):<26} {cells[0]:<34} {cells[1]:<34} {ratio:.2f} x")
-    seconds = {version: [each["seconds"] for each in found[version]] for version in VERSIONS}
-    measurements = [
-        Measurement(version, runs, statistics.median(runs), (min(runs), max(runs)))
-        for version, runs in seconds.items()
+    figures = [
+        of_runs(version, [each["seconds"] for each in found[version]]) for version in VERSIONS
     ]
-    save("public-ids", measurements, rows=ROWS, costs=costs)
-    return 0
+    print(
+        json.dumps(asdict(Result("public-ids", "s", figures, facts={"rows": ROWS, "costs": costs})))
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
