@@ -20,6 +20,7 @@ from bench import (
     new,
     pages,
     public_ids,
+    readme,
     results,
     update,
 )
@@ -55,6 +56,7 @@ def main(names: list[str]) -> int:
             found.append(result)
             # One at a time: whoever stops the rest keeps these.
             file = results.save([result], machine=machine, commit=commit)
+    readme.write()
     print(f"\n{results.table(found)}\n\n{file}")
     return 0 if all(goal.holds for result in found for goal in result.goals) else 1
 
