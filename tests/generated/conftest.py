@@ -14,7 +14,7 @@ from pytest_copie.plugin import Copie
 from . import machine
 from .answers import Combination, combinations
 from .everyday import Home
-from .rendering import Service, render
+from .rendering import Service, keep, render, taken_from
 from .toolbox import Toolbox, copied, install, once
 
 
@@ -49,9 +49,17 @@ def rendered(copie_session: Copie, template: Path) -> Callable[..., Service]:
 
 
 @pytest.fixture(scope="session")
-def service(combination: Combination, rendered: Callable[..., Service]) -> Service:
-    """The service of a combination."""
-    return rendered(**combination.answers)
+def service(
+    combination: Combination,
+    rendered: Callable[..., Service],
+    everyone: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Service:
+    """The service of a combination, rendered once for all processes; the folder is this one's own."""
+    kept = everyone / "combinations" / str(combination)
+    kept.parent.mkdir(exist_ok=True)
+    once(kept, lambda: keep(rendered(**combination.answers), kept))
+    return taken_from(kept, tmp_path_factory.mktemp("service"))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """Rendering a service the way the tests do it: pytest-copie, without its blind spots."""
 
+import json
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,3 +53,19 @@ def render(copie: Copie, template: Path, answers: Mapping[str, str | bool]) -> S
     for landed in (result.answers, recorded):
         assert landed == {**landed, **answers}
     return service
+
+
+def keep(service: Service, folder: Path) -> None:
+    """Keep a rendering in a folder, for `taken_from`."""
+    shutil.copytree(service.folder, folder / "files")
+    (folder / "answers.json").write_text(json.dumps(dict(service.answers)), encoding="utf-8")
+
+
+def taken_from(folder: Path, target: Path) -> Service:
+    """A rendering that was kept, in a folder whose new files are nobody else's.
+
+    The rendered ones are the same files under a second name: tests read them and never change them.
+    """
+    name = target / "orders"
+    shutil.copytree(folder / "files", name, copy_function=os.link)
+    return Service(name, json.loads((folder / "answers.json").read_text(encoding="utf-8")))
