@@ -9,6 +9,7 @@ from pathlib import Path
 from bench import (
     chaos,
     check,
+    first_green,
     fleet,
     fuzz,
     idempotency,
@@ -27,6 +28,7 @@ from bench import (
 
 BENCHMARKS = {
     "new": new.run,
+    "first-green": first_green.run,
     "make-new": make_new.run,
     "update": update.run,
     "losses": losses.run,

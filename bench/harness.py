@@ -66,13 +66,15 @@ def run(*command: str, at: Path) -> None:
     subprocess.run(command, cwd=at, env=kept, check=True)
 
 
-def measure(contenders: list[Contender], *, rounds: int) -> list[Measurement]:
+def measure(
+    contenders: list[Contender], *, rounds: int, warm_up: int = WARM_UP
+) -> list[Measurement]:
     """Run the contenders in turns, `rounds` times each after warming up.
 
     Taking turns gives each the same share of whatever else the machine does.
     """
     measurements = [Measurement(contender.name, [], []) for contender in contenders]
-    for number in range(-WARM_UP, rounds):
+    for number in range(-warm_up, rounds):
         for contender, measurement in zip(contenders, measurements, strict=True):
             with TemporaryDirectory(prefix="bench-") as folder:
                 began, used = time.perf_counter(), _cpu()
