@@ -23,6 +23,7 @@ from bench import (
     public_ids,
     readme,
     results,
+    timeouts,
     update,
 )
 
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "fleet": fleet.run,
     "incidents": incidents.run,
     "check": check.run,
+    "timeouts": timeouts.run,
     "idempotency": idempotency.run,
     "chaos": chaos.run,
     "limits": limits.run,
