@@ -1,12 +1,9 @@
 """What the documents of every combination say is there."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-
+from .documented import tokens
 from .rendering import Service
 
 # What a person who fills in a form by hand leaves behind.
@@ -14,13 +11,6 @@ PLACEHOLDERS = r"\b(TODO|TBD|FIXME|XXX|CHANGE_?ME|lorem ipsum)\b|example\.(com|o
 
 # They are there once the service is installed, runs, or has a second version.
 MADE_LATER = {".postgres/", "openapi/", "openapi/v1.json", "routes_v2.py", "uv.lock"}
-
-
-def tokens(text: str) -> Iterator[Token]:
-    """Every token of a document, those inside of a line as well."""
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
-        yield token
-        yield from token.children or ()
 
 
 def code(text: str) -> list[str]:
