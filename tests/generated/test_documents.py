@@ -72,6 +72,7 @@ LEFT = {
     "make setup": "tests/generated/everyday.py",
     "make test": "tests/generated/everyday.py",
     "make check": "tests/generated/everyday.py",
+    "make documents": "tests/generated/everyday.py",
     "make contract": "tests/generated/everyday.py",
     "make migration ": "tests/generated/test_default_life.py",
     "make alerts": "tests/generated/test_alerts.py",
