@@ -107,23 +107,27 @@ def call(method: str, url: str, key: str, body: str = "") -> Answer:
 
 @contextmanager
 def served(
-    service: Service, env: Mapping[str, str], serve: str, folder: Path
+    service: Service, env: Mapping[str, str], serve: str, folder: Path, *before: str
 ) -> Iterator[tuple[str, int, Path]]:
-    """A process of a release, started in `folder` by `serve`: its address, its number and its log."""
+    """A process of a release, started in `folder` by `serve`: its address, its number and its log.
+
+    What is typed `before` goes on beside it where it ends with an ampersand.
+    """
     port = free_port()
     log, number = (service.folder.with_name(f"{name}-{port}") for name in ("log", "pid"))
     with log.open("wb") as errors:
         shell = subprocess.Popen(
             ["make", "shell"],
             cwd=service.folder,
-            env=dict(env) | {"PORT": port, "METRICS_PORT": "0"},
+            env={"METRICS_PORT": "0", **env, "PORT": port},
             stdin=subprocess.PIPE,
             stdout=errors,
             stderr=errors,
             start_new_session=True,
         )
     assert shell.stdin is not None
-    shell.stdin.write(f"cd {folder} && echo $$ > {number} && exec {serve}\n".encode())
+    typed = ["set -eu", f"cd {folder}", f"echo $$ > {number}", *before, f"exec {serve}", ""]
+    shell.stdin.write("\n".join(typed).encode())
     shell.stdin.close()
     address = f"http://127.0.0.1:{port}"
 

@@ -6,7 +6,9 @@ machine: in `make shell`.
 """
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from .conftest import commit
 from .rendering import Service
 from .shift import Shift, served, told
+from .toolbox import Toolbox
 
 PAYMENTS = "/api/v1/payments"
 MIGRATE, SERVE = ".venv/bin/alembic upgrade heads", ".venv/bin/python -m orders serve"
@@ -103,6 +106,84 @@ def test_every_command_is_typed_or_left_out_for_a_reason(
     if answers["deployment"] == "none":  # the one whose commands are typed below
         stale = [start for start in RUN if not any(each.startswith(start) for each in all_of_them)]
         assert stale == []
+
+
+PARTS = {"settings": "RUNBOOK.md", "data-model": "ARCHITECTURE.md"}
+
+
+def part(service: Service, mark: str) -> str:
+    """What stands between two marks."""
+    text = service.texts(PARTS[mark])[PARTS[mark]]
+    (found,) = re.findall(rf"<!-- {mark}:start -->\n(.*)<!-- {mark}:end -->\n", text, re.DOTALL)
+    return str(found)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """A service with every answer, and its `python -m dev.documents`."""
+
+    service: Service
+    toolbox: Toolbox
+
+    def write(self, *options: str, succeeds: bool = True) -> str:
+        done = subprocess.run(
+            [self.toolbox.folder / ".venv/bin/python", "-m", "dev.documents", *options],
+            cwd=self.service.folder,
+            env=self.toolbox.env | {"PYTHONPATH": "src"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0) == succeeds, done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def documents(rendered: Callable[..., Service], toolbox: Toolbox) -> Documents:
+    return Documents(rendered(outbox=True, oidc=True, redis=True), toolbox)
+
+
+def test_settings_and_data_model_are_those_of_the_code(documents: Documents) -> None:
+    service = documents.service
+    documents.write()
+    table = set(re.findall(r"^\| `([A-Z_]+)` \| .+ \| .+ \|$", part(service, "settings"), re.MULTILINE))
+    example = service.texts(".env.example")[".env.example"]
+    assert table - set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE)) == {"FORWARDED_ALLOW_IPS"}
+    assert set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE)) <= table
+    model = part(service, "data-model")
+    made = re.findall(
+        r"(?:create_table|audited_table)\(\s*\"(\w+)\"",
+        "".join(service.texts("migrations/**/*.py").values()),
+    )
+    drawn = re.findall(r"^    (\w+) \{$", model, re.MULTILINE)
+    assert set(drawn) >= {*made, "payments", "outbox", "idempotency_key"}
+    assert "accounts ||--o{ payments : account_id" in model
+    assert "bigint account_id FK" in model
+
+    # A team adds a setting and a column, on a machine whose lines end otherwise.
+    with (service.folder / "src/orders/settings.py").open("a") as file:
+        file.write("\n    greeting: str = 'a | b'\n")
+    (models,) = service.folder.glob("src/orders/modules/payments/models.py")
+    with models.open("a") as file:
+        file.write("    note: Mapped[str | None]\n")
+    runbook = service.folder / "RUNBOOK.md"
+    runbook.write_bytes(runbook.read_bytes().replace(b"\n", b"\r\n"))
+    said = documents.write("--check", succeeds=False)
+    assert "RUNBOOK.md: its settings" in said
+    assert "ARCHITECTURE.md: its data model" in said
+    assert "make documents" in said
+    documents.write()
+    assert b"| `GREETING` | `a \\| b` |  |\r\n" in runbook.read_bytes()
+    assert 'text note "may be null"' in part(service, "data-model")
+    assert documents.write("--check") == ""
+
+
+def test_a_document_without_its_marks_is_left_as_it_is(documents: Documents) -> None:
+    runbook = documents.service.folder / "RUNBOOK.md"
+    runbook.write_text(runbook.read_text().replace("<!-- settings:end -->", ""))
+    before = runbook.read_text()
+    assert "<!-- settings:end -->" in documents.write(succeeds=False)
+    assert runbook.read_text() == before
 
 
 @pytest.fixture(scope="module")

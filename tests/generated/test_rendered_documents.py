@@ -85,6 +85,21 @@ def test_no_placeholder_is_left_for_a_person_to_fill_in(service: Service) -> Non
         assert not re.search(PLACEHOLDERS, text, re.IGNORECASE | re.MULTILINE), path
 
 
+def test_the_template_writes_one_line_for_ever_where_the_code_writes(service: Service) -> None:
+    """Else an update would meet what the service has written there."""
+    texts = service.texts("RUNBOOK.md", "ARCHITECTURE.md")
+    between = [
+        found
+        for text in texts.values()
+        for found in re.findall(r"<!-- (.+):start -->\n\n(.*?)\n*<!-- \1:end -->", text, re.DOTALL)
+    ]
+    assert between == [
+        ("data-model", "`make documents` draws it here, from the code."),
+        ("settings", "`make documents` lists them here, from the code."),
+        ("incidents", ""),
+    ]
+
+
 def test_the_sections_of_a_document_have_something_to_say(service: Service) -> None:
     for path, text in service.texts("*.md").items():
         blocks = [block for block in text.split("\n\n") if block.strip()]
