@@ -146,9 +146,13 @@ def documents(rendered: Callable[..., Service], toolbox: Toolbox) -> Documents:
 def test_settings_and_data_model_are_those_of_the_code(documents: Documents) -> None:
     service = documents.service
     documents.write()
-    table = set(re.findall(r"^\| `([A-Z_]+)` \| .+ \| .+ \|$", part(service, "settings"), re.MULTILINE))
+    table = set(
+        re.findall(r"^\| `([A-Z_]+)` \| .+ \| .+ \|$", part(service, "settings"), re.MULTILINE)
+    )
     example = service.texts(".env.example")[".env.example"]
-    assert table - set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE)) == {"FORWARDED_ALLOW_IPS"}
+    assert table - set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE)) == {
+        "FORWARDED_ALLOW_IPS"
+    }
     assert set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE)) <= table
     model = part(service, "data-model")
     made = re.findall(
