@@ -22,6 +22,7 @@ from bench import (
     public_ids,
     readme,
     results,
+    rolling,
     update,
 )
 
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "check": check.run,
     "idempotency": idempotency.run,
     "chaos": chaos.run,
+    "rolling": rolling.run,
     "limits": limits.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
