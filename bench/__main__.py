@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench import (
+    capacity,
     chaos,
     check,
     fleet,
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "chaos": chaos.run,
     "rolling": rolling.run,
     "limits": limits.run,
+    "capacity": capacity.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
     "fuzz": fuzz.run,

@@ -182,6 +182,31 @@ def test_settings_and_data_model_are_those_of_the_code(documents: Documents) -> 
     assert documents.write("--check") == ""
 
 
+@pytest.mark.parametrize("redis", [False, True], ids=["postgres", "redis"])
+def test_as_many_workers_fit_the_database_as_the_document_says(
+    redis: bool, rendered: Callable[..., Service], toolbox: Toolbox
+) -> None:
+    service = rendered(redis=redis, outbox=True)
+    text = service.texts("ARCHITECTURE.md")["ARCHITECTURE.md"]
+    (workers,) = map(int, re.findall(r"(\d+) workers of one replica each fit", text))
+    script = (
+        "from orders.kit import capacity; from orders.settings import Settings\n"
+        f"for replicas in ({workers}, {workers + 1}):\n"
+        "    try: capacity.check(Settings(_env_file=None, database_url='postgresql://x/y',"
+        f" rate_limit_store='{'redis://x' if redis else 'postgres'}', replicas=replicas))\n"
+        "    except ValueError: print('does not fit')\n"
+        "    else: print('fits')"
+    )
+    said = subprocess.run(
+        [toolbox.folder / ".venv/bin/python", "-c", script],
+        env=toolbox.env | {"PYTHONPATH": str(service.folder / "src")},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "fits\ndoes not fit\n"
+
+
 def test_a_document_without_its_marks_is_left_as_it_is(documents: Documents) -> None:
     runbook = documents.service.folder / "RUNBOOK.md"
     runbook.write_text(runbook.read_text().replace("<!-- settings:end -->", ""))
