@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench import (
+    capacity,
     chaos,
     check,
     first_green,
@@ -23,6 +24,7 @@ from bench import (
     public_ids,
     readme,
     results,
+    rolling,
     timeouts,
     update,
 )
@@ -40,7 +42,9 @@ BENCHMARKS = {
     "timeouts": timeouts.run,
     "idempotency": idempotency.run,
     "chaos": chaos.run,
+    "rolling": rolling.run,
     "limits": limits.run,
+    "capacity": capacity.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
     "fuzz": fuzz.run,

@@ -50,7 +50,8 @@ SMALL = {
         """,
     "template/.gitignore": "*.trace\n",
     "template/Makefile": (
-        ".PHONY: install contract migrate test setup\nsetup install contract migrate test:\n\t@env > $@.trace\n"
+        ".PHONY: install contract documents migrate test setup\n"
+        "setup install contract documents migrate test:\n\t@env > $@.trace\n"
     ),
 }
 

@@ -7,6 +7,7 @@ under, nor a configured database: a new service never touches one that somebody 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -89,6 +90,13 @@ def run(*command: str, at: Path) -> None:
             output.seek(0)
             lines = output.read().decode(errors="replace").rstrip().splitlines()
             raise CommandFailed("\n".join(lines[-_TAIL:]) or f"{command[0]} exited with {code}")
+
+
+def makes(folder: Path, target: str) -> bool:
+    """Whether the Makefile in `folder` has this target."""
+    makefile = folder / "Makefile"
+    rule = re.compile(rf"^([\w.-]+ +)*{target}( +[\w.-]+)*:(?!=)", re.MULTILINE)
+    return makefile.is_file() and bool(rule.search(makefile.read_text("utf-8", "replace")))
 
 
 def environment() -> dict[str, str]:

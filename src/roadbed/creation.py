@@ -211,6 +211,7 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
         "install": ("lock", lambda: run("make", "install")),
         # What the application serves is known once it runs; the promise is in the first commit.
         "contract": ("install", lambda: run("make", "contract", "accept=1")),
+        "documents": ("install", lambda: run(*_documents(creation.path))),
         "commit": ("render", lambda: _commit(creation)),
         "migrate": ("install", lambda: run("make", "migrate")),
         "test": ("migrate", lambda: run("make", "test")),
@@ -226,6 +227,17 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
                 with timed(step, report):
                     action()
         creation.steps.append(step)
+
+
+def _documents(service: Path) -> tuple[str, str]:
+    """What writes a service's documents from its code.
+
+    Raises:
+        NotHere: it is made of a template that writes them all by itself.
+    """
+    if not commands.makes(service, "documents"):
+        raise NotHere("no such target")
+    return "make", "documents"
 
 
 def _commit(creation: Creation) -> None:

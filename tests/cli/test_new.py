@@ -58,7 +58,7 @@ def test_a_service_is_made_with_all_its_steps(small: Path) -> None:
         "team": "web",
     }
     assert list(states(result)) == [
-        *("render", "lock", "install", "contract", "commit", "migrate", "test")
+        *("render", "lock", "install", "contract", "documents", "commit", "migrate", "test")
     ]
     assert set(states(result).values()) == {"done"}
     assert all(step["seconds"] > 0 for step in made["steps"])
@@ -67,7 +67,7 @@ def test_a_service_is_made_with_all_its_steps(small: Path) -> None:
 
     orders = Path("orders")
     assert {path.stem for path in orders.glob("*.trace")} == {
-        *("install", "contract", "migrate", "test")
+        *("install", "contract", "documents", "migrate", "test")
     }
     assert git(orders, "log", "--format=%an: %s") == "Ada: Create orders from template v1.0.0"
     assert git(orders, "status", "--porcelain") == ""
@@ -244,6 +244,7 @@ def test_no_network_keeps_the_service_and_its_commit(small: Path) -> None:
         "lock": "failed",
         "install": "not reached",
         "contract": "not reached",
+        "documents": "not reached",
         "commit": "done",
         "migrate": "not reached",
         "test": "not reached",

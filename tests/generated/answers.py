@@ -84,6 +84,7 @@ def factors(template: Path) -> dict[str, Factor]:
         "tokens": {"keys": {}, "oidc": {"oidc": True}},
         "outbox": {"none": {}, "outbox": {"outbox": True}},
         "limits": {"postgres": {}, "redis": {"redis": True}},
+        "traces": {"none": {}, "traces": {"tracing": True}},
         "people": {
             "nobody": {},
             "everybody": {

@@ -71,7 +71,7 @@ def default_service(rendered: Callable[..., Service]) -> Service:
 @pytest.fixture(scope="session")
 def largest_service(rendered: Callable[..., Service]) -> Service:
     """The service that installs most."""
-    return rendered(oidc=True, redis=True)
+    return rendered(oidc=True, redis=True, tracing=True)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@
 import json
 import re
 import shlex
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from .machine import make_run, postgres_of, run
+from .documented import commands
+from .machine import Running, make_run, postgres_of, run
 from .rendering import Service
 
 
@@ -37,9 +39,10 @@ class Everyday:
         assert re.search(r"= \d+ passed in ", home.setup)
         assert not re.search(r"warning|skipped|Traceback", home.setup)
 
-    def test_git_sees_nothing_new_but_the_lock_and_the_contract(self, home: Home) -> None:
+    def test_git_sees_nothing_new_but_what_is_made_from_the_code(self, home: Home) -> None:
         changed = run("git", "status", "--porcelain", cwd=home.folder, env=home.env)
-        assert changed == "?? openapi/\n?? uv.lock\n"
+        documents = " M ARCHITECTURE.md\n M RUNBOOK.md\n"
+        assert changed == f"{documents}?? openapi/\n?? uv.lock\n"
 
     def test_the_contract_is_what_the_application_serves(self, home: Home) -> None:
         """To the byte: a second one, made from nothing, is the same."""
@@ -76,6 +79,7 @@ class Everyday:
             assert json.loads(listed)["items"] == [json.loads(created)]
             assert UUID(json.loads(created)["public_id"])
             assert integer_ids(json.loads(listed)) == []
+            follow_the_client_guide(home.service, running)
 
             running.is_the_last_to_use(postgres_of(home.folder))
             assert not re.search(r"Traceback|ERROR|WARNING", running.output), running.output
@@ -88,6 +92,30 @@ def first_example(service: Service) -> tuple[str, Any]:
     words = shlex.split(command)
     (address,) = [word for word in words if word.startswith("http")]
     return address.removeprefix("http://127.0.0.1:8000"), json.loads(words[words.index("-d") + 1])
+
+
+def follow_the_client_guide(service: Service, running: Running) -> None:
+    """Type every `curl` of the README, as it stands there but for the address and the `ID`."""
+    curls = [line for line in commands(service.texts("README.md")["README.md"]) if "curl" in line]
+    (key,) = re.findall(r"^KEY=\S+$", running.output, re.MULTILINE)
+    strict = 'curl() { command curl --silent --show-error --fail-with-body "$@"; }'
+    typed, answers = [strict, key], []
+    for command in curls:
+        here = command.replace("http://127.0.0.1:8000", running.address)
+        done = subprocess.run(
+            ["sh", "-euc", "\n".join([*typed, here])], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{here}: {done.stdout}{done.stderr}"
+        answers.append(done.stdout)
+        if len(answers) == 1:
+            typed.append(f"ID={json.loads(done.stdout)['public_id']}")
+    made, listed, read, changed, deleted, restored = answers
+    assert made in listed
+    assert read.endswith(made)
+    assert json.loads(changed) == json.loads(restored) | {
+        "updated_at": json.loads(changed)["updated_at"]
+    }
+    assert deleted == ""
 
 
 def integer_ids(value: object) -> list[object]:

@@ -22,6 +22,7 @@ from roadbed.creation import _unanswered
 from .checklist.contract import CONTRACT
 from .checklist.verdict import check
 from .rendering import Service
+from .test_workflow import steps
 
 PEOPLE = {"unowned-module", "nobody-to-page"}  # what no template can answer
 
@@ -229,6 +230,53 @@ def test_make_checklist_runs_the_roadbed_that_is_there(
     )
     assert "✗ nobody-to-page (RB501)" in found.stdout, found.stderr
     assert found.returncode == 2  # make's own word for a command that said no
+
+
+def test_the_workflow_is_green_on_the_first_day_and_asks_for_people_on_mondays(
+    rendered: Callable[..., Service], env: dict[str, str], tmp_path: Path
+) -> None:
+    """Of a service that nobody has answered anything about."""
+    service = rendered()
+    (service.folder / "openapi").mkdir()
+    (service.folder / "openapi" / "v1.json").write_text(CONTRACT, encoding="utf-8")
+    (step,) = [each for each in steps(service) if "checklist" in each.get("run", "")]
+    _, left_out, everything = re.findall(r"'([^']*)'", step["env"]["LEFT_OUT"])
+    (tmp_path / "roadbed").symlink_to(Path(sys.executable).with_name("roadbed"))
+
+    def run(ignored: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["sh", "-euc", step["run"]],
+            cwd=service.folder,
+            env=env | {"PATH": f"{tmp_path}:{env['PATH']}", "LEFT_OUT": ignored},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    pushed, monday = run(left_out), run(everything)
+    assert pushed.returncode == 0, pushed.stdout + pushed.stderr
+    assert monday.returncode == 2
+    assert set(re.findall(r"✗ ([\w-]+) \(", monday.stdout)) == PEOPLE
+    (service.folder / "ops" / "alerts.yml").unlink()
+    assert run(left_out).returncode == 2
+
+
+def test_a_template_on_another_machine_does_not_stop_a_workflow(
+    default_service: Service, env: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copy(default_service.folder / "Makefile", tmp_path)
+    (tmp_path / ".copier-answers.yml").write_text("_commit: 1.2.0\n_src_path: /no/where\n")
+    for ci, code in {"": 2, "true": 0}.items():
+        done = subprocess.run(
+            ["make", "checklist"],
+            cwd=tmp_path,
+            env=env | {"CI": ci},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code
+        assert "was not verified: its template is in /no/where" in done.stderr
 
 
 @pytest.mark.parametrize(

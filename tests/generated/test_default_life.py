@@ -121,6 +121,7 @@ def test_a_changed_model_becomes_a_migration_that_applies(changed: Home) -> None
     assert 'down_revision = "service_0001"' in text
 
     assert "Add a note." in changed.make("migrate")
-    # Formatted, linted, typed; and the models hold nothing that the tables do not.
+    changed.make("documents")
+    # Formatted, linted, typed, documented; and the models hold nothing that the tables do not.
     assert " passed in " in changed.make("check")
     assert " passed in " in changed.make("test")

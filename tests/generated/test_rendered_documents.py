@@ -1,12 +1,9 @@
 """What the documents of every combination say is there."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-
+from .documented import tokens
 from .rendering import Service
 
 # What a person who fills in a form by hand leaves behind.
@@ -14,13 +11,6 @@ PLACEHOLDERS = r"\b(TODO|TBD|FIXME|XXX|CHANGE_?ME|lorem ipsum)\b|example\.(com|o
 
 # They are there once the service is installed, runs, or has a second version.
 MADE_LATER = {".postgres/", "openapi/", "openapi/v1.json", "routes_v2.py", "uv.lock"}
-
-
-def tokens(text: str) -> Iterator[Token]:
-    """Every token of a document, those inside of a line as well."""
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
-        yield token
-        yield from token.children or ()
 
 
 def code(text: str) -> list[str]:
@@ -93,6 +83,21 @@ def test_every_path_that_a_document_names_exists(service: Service) -> None:
 def test_no_placeholder_is_left_for_a_person_to_fill_in(service: Service) -> None:
     for path, text in service.texts().items():
         assert not re.search(PLACEHOLDERS, text, re.IGNORECASE | re.MULTILINE), path
+
+
+def test_the_template_writes_one_line_for_ever_where_the_code_writes(service: Service) -> None:
+    """Else an update would meet what the service has written there."""
+    texts = service.texts("RUNBOOK.md", "ARCHITECTURE.md")
+    between = [
+        found
+        for text in texts.values()
+        for found in re.findall(r"<!-- (.+):start -->\n\n(.*?)\n*<!-- \1:end -->", text, re.DOTALL)
+    ]
+    assert between == [
+        ("data-model", "`make documents` draws it here, from the code."),
+        ("settings", "`make documents` lists them here, from the code."),
+        ("incidents", ""),
+    ]
 
 
 def test_the_sections_of_a_document_have_something_to_say(service: Service) -> None:

@@ -43,7 +43,7 @@ def steps(home: Home, *arguments: str) -> dict[str, str]:
 def test_the_lock_is_renewed_and_is_a_part_of_the_commit(trying: Home) -> None:
     assert steps(trying) == {
         **dict.fromkeys(("fetch", "render", "merge", "lock", "install", "test", "apply"), "done"),
-        **dict.fromkeys(("format", "contract"), "left out"),
+        **dict.fromkeys(("format", "contract", "documents"), "left out"),
     }
     assert 'version = "2"' in trying.text("uv.lock")
     assert trying.status() == ""
@@ -86,6 +86,21 @@ def test_without_trying_a_lock_that_may_not_fit_is_mentioned(trying: Home) -> No
     result = trying.update()
     assert result.exit_code == 0
     assert "run uv lock, and commit it" in result.stderr
+
+
+def test_documents_are_written_anew_and_are_a_part_of_the_commit(trying: Home) -> None:
+    """From the service's code, whatever the template and the team have between the marks."""
+    makefile = MAKEFILE.format("grep new RUNBOOK.md")
+    write = "documents:\n\t@sed -i s/old/new/ RUNBOOK.md\n"
+    (trying.service / "RUNBOOK.md").write_text("old\n")
+    git(trying.service, "add", "RUNBOOK.md")
+    git(trying.service, "commit", "--quiet", "-m", "A runbook")
+    change(trying.template, {"template/Makefile": makefile + write})
+    git_save(trying.template, tag="v3.0.0")
+    assert steps(trying)["documents"] == "done"
+    assert trying.text("RUNBOOK.md") == "new\n"
+    assert trying.status() == ""
+    assert "RUNBOOK.md" in git(trying.service, "show", "--stat", "HEAD")
 
 
 def test_red_is_not_applied_and_shows_why(trying: Home) -> None:

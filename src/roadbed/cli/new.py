@@ -110,6 +110,6 @@ def _left_out(*, no_install: bool, no_git: bool, no_verify: bool) -> dict[str, s
         left_out["commit"] = "--no-git"
     if no_install:
         left_out |= dict.fromkeys(
-            ("lock", "install", "contract", "migrate", "test"), "--no-install"
+            ("lock", "install", "contract", "documents", "migrate", "test"), "--no-install"
         )
     return left_out

@@ -1,6 +1,7 @@
 """A merged tree is tried before it counts: locked, installed, and asked whether it still works.
 
-What its own commands renew joins it: the lock, and the promise to clients, which may only grow.
+What its own commands renew joins it: the lock, the promise to clients, which may only grow, and
+what the documents say of the code.
 
 All of it happens in a temporary work tree, which holds what is committed and nothing else: as in
 a build on a server, no file of this machine helps or hurts.
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
     from roadbed.repository import Repository
     from roadbed.service import Service
 
-STEPS = ("lock", "install", "format", "test", "contract")
+STEPS = ("lock", "install", "format", "test", "contract", "documents")
 _LOCK = "uv.lock"
 _PROMISES = "openapi"
-_RENEWED = {"lock": _LOCK, "contract": _PROMISES}
+_RENEWED = {
+    "lock": {_LOCK},
+    "contract": {_PROMISES},
+    "documents": {"RUNBOOK.md", "ARCHITECTURE.md"},
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Verdict:
     """What came of it.
 
     Attributes:
-        tree: of the repository, with the lock and the API's contract renewed if they had to be.
+        tree: of the repository, with the lock, the API's contract and the documents renewed if
+            they had to be.
         failure: the end of the output of the step that failed; None if all is well.
     """
 
@@ -78,6 +84,10 @@ def verify(service: Service, tree: str, steps: list[Step], report: Report) -> Ve
                 "" if _PROMISES in files else f"no {_PROMISES}/",
                 lambda: commands.run("make", "contract", "accept=1", at=folder),
             ),
+            "documents": (
+                "" if commands.makes(folder, "documents") else "no such target",
+                lambda: commands.run("make", "documents", at=folder),
+            ),
         }
         for name, (reason, action) in actions.items():
             step = Step(name)
@@ -92,8 +102,8 @@ def verify(service: Service, tree: str, steps: list[Step], report: Report) -> Ve
                 continue
             except CommandFailed as red:
                 return Verdict(checkout.run("write-tree"), str(red))
-            if name in _RENEWED:
-                checkout.run("add", "--force", "--", str(folder / _RENEWED[name]))
+            for renewed in sorted(_RENEWED.get(name, set()) & files):
+                checkout.run("add", "--force", "--", str(folder / renewed))
         return Verdict(checkout.run("write-tree"))
 
 

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DisconnectionError, InvalidRequestError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -128,6 +128,11 @@ class Database:
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._reading = self._engine.execution_options()
         event.listen(self._reading.sync_engine, "before_cursor_execute", _refuse_write)
+
+    @property
+    def sync_engine(self) -> Engine:
+        """The engine, for who listens to its events."""
+        return self._engine.sync_engine
 
     @property
     def pool(self) -> CountedPool:

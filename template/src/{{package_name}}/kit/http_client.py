@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from functools import cached_property, lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx2
 
@@ -40,6 +40,8 @@ MAX_BYTES = 10 * 2**20
 HOSTS = 1_000  # whose state is remembered
 
 _REPEATABLE = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
+Network: TypeAlias = httpx2.AsyncBaseTransport
+
 _BUSY = {429, 502, 503, 504}
 _OUR_OWN = httpx2.PoolTimeout | httpx2.LocalProtocolError | httpx2.UnsupportedProtocol
 
@@ -98,8 +100,9 @@ class HttpClient(httpx2.AsyncClient):
         self, settings: KitSettings, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self.attempts = Attempts()
+        self._bounded = _Bounded(settings.http_total_seconds, transport, self.attempts)
         super().__init__(
-            transport=_Bounded(settings.http_total_seconds, transport, self.attempts),
+            transport=self._bounded,
             trust_env=False,
             timeout=httpx2.Timeout(
                 connect=settings.http_connect_seconds,
@@ -109,6 +112,10 @@ class HttpClient(httpx2.AsyncClient):
             ),
         )
         self.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def around(self, wrap: Callable[[Network], Network]) -> None:
+        """Have the network wrapped before the first call, by what is to see each attempt."""
+        self._bounded.wrap = wrap
 
 
 class _Response(httpx2.Response):
@@ -130,12 +137,14 @@ class _Bounded(httpx2.AsyncBaseTransport):
         self._attempts = attempts
         self._given = transport
         self._circuit = lru_cache(HOSTS)(CircuitBreaker)
+        self.wrap: Callable[[Network], Network] | None = None
 
     @cached_property
     def _network(self) -> httpx2.AsyncBaseTransport:
         # Most servers close an idle connection after 5 s or more: this side does so first.
         limits = httpx2.Limits(max_connections=CONNECTIONS, keepalive_expiry=3)
-        return self._given or httpx2.AsyncHTTPTransport(limits=limits)
+        network = self._given or httpx2.AsyncHTTPTransport(limits=limits)
+        return self.wrap(network) if self.wrap else network
 
     async def aclose(self) -> None:
         if "_network" in vars(self):

@@ -28,7 +28,9 @@ class KitSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    environment: Literal["production", "development"] = "production"
+    environment: Literal["production", "development"] = Field(
+        default="production", description="production or development"
+    )
     host: str = Field(default="127.0.0.1", description="the address that `serve` listens on")
     port: int = Field(default=8000, ge=1, le=65535, description="the port that `serve` listens on")
     metrics_port: int = Field(default=9400, ge=0, le=65535, description="/metrics; 0 serves none")

@@ -83,7 +83,7 @@ class TelemetryMiddleware:
             self._tell(scope, status, (ended or perf_counter()) - began, replayed)
 
     def _tell(self, scope: Scope, status: int, seconds: float, replayed: bool) -> None:
-        method, route = scope["method"], _route(scope)
+        method, route = scope["method"], route_of(scope)
         counter, duration = _labelled(method if method in _METHODS else "other", route, status)
         counter.inc()
         duration.observe(seconds)
@@ -102,6 +102,7 @@ class TelemetryMiddleware:
             caller=caller.name if caller else None,
             replayed=replayed,
             limit=f"{limit.policy.name} {limit.remaining}/{limit.policy.limit}" if limit else None,
+            **state.get("line", {}),  # what others know of it
         )
 
 
@@ -126,7 +127,7 @@ def watch(
     return sampler
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The template of the route that was found: paths themselves are without number."""
     context = scope.get("fastapi", {}).get("effective_route_context")
     if context is not None:
