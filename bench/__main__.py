@@ -13,6 +13,7 @@ from bench import (
     first_green,
     fleet,
     fuzz,
+    growth,
     idempotency,
     incidents,
     kills,
@@ -47,6 +48,7 @@ BENCHMARKS = {
     "capacity": capacity.run,
     "pages": pages.run,
     "public-ids": public_ids.run,
+    "growth": growth.run,
     "fuzz": fuzz.run,
 }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench.results import Figure, figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 WARM_UP = 1  # runs of each contender that do not count
 
@@ -57,12 +57,12 @@ class Measurement:
         return min(self.seconds), max(self.seconds)
 
 
-def run(*command: str, at: Path) -> None:
+def run(*command: str, at: Path, env: Mapping[str, str] = os.environ) -> None:
     """Run a command in the folder `at`; it has to succeed.
 
     Byte code is kept, as on most machines: else we would mostly measure Python's compiler.
     """
-    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    kept = {key: value for key, value in env.items() if key != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(command, cwd=at, env=kept, check=True)
 
 

@@ -39,7 +39,7 @@ def run() -> Result:
     """Measure and report."""
     with TemporaryDirectory(prefix="bench-update-") as scratch:
         ground = Path(scratch)
-        template, first, kept = _services(ground)
+        template, first, kept = services(ground, FILES)
         whole = measure(_programs(template, first, kept), rounds=ROUNDS)
         inside = measure(_calls(first, kept), rounds=ROUNDS)
     figures = report("update", whole)
@@ -56,7 +56,7 @@ def _faster(where: str, ours: Measurement, theirs: Measurement, bound: float) ->
     return times(claim, theirs.seconds, ours.seconds, bound, at_most=False)
 
 
-def _services(ground: Path) -> tuple[Path, Path, Path]:
+def services(ground: Path, files: int) -> tuple[Path, Path, Path]:
     """The template, a service of its first version, and one whose repository keeps its rendering."""
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     from histories import git, made, released
@@ -71,11 +71,11 @@ def _services(ground: Path) -> tuple[Path, Path, Path]:
         f"template/part{number % 6}/file{number}.txt{'.jinja' * (number % 2)}": (
             lines(at3="{{ service_name }}") if number % 2 else lines()
         )
-        for number in range(FILES)
+        for number in range(files)
     }
     new = {
         path: str(content).replace("line 20\n", "mended\n")
-        for path, content in list(old.items())[: FILES // 3]
+        for path, content in list(old.items())[: files // 3]
     }
     template = released(ground / "template", old, new)
     first = made(template, ground / "first/orders")
