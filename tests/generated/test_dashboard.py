@@ -159,7 +159,7 @@ def test_panels_lie_side_by_side(service: Service) -> None:
     assert [panel["id"] for panel in board["panels"]] == list(range(1, len(places) + 1))
 
 
-@pytest.mark.parametrize("panel", ["Requests", "Failures", "Slowest routes", "Calls to others"])
+@pytest.mark.parametrize("panel", ["Requests", "Failures", "Slowest routes", "Time of calls"])
 def test_the_runbook_names_panels_that_there_are(panel: str, default_service: Service) -> None:
     board = json.loads(default_service.texts("ops/dashboard.json")["ops/dashboard.json"])
     assert panel in [each["title"] for each in board["panels"]]
