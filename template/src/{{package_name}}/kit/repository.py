@@ -3,7 +3,7 @@
 `include_deleted` has to be asked for by name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -20,6 +20,9 @@ Row = TypeVar("Row", bound=Resource)
 
 # The versions of a row that a change is meant for; None means whichever it has.
 Versions: TypeAlias = frozenset[int] | None
+
+# How a module finds one of its rows for another module: its service's `get`.
+Find: TypeAlias = Callable[[WriteSession, Caller, UUID], Awaitable[Resource]]
 
 # What a session has read before is read again, not handed out as it was then.
 _AS_STORED = {"populate_existing": True}
@@ -97,7 +100,9 @@ class Repository(Generic[Row]):
     ) -> Row:
         """Set `values`. Raises `precondition-failed` unless the row has one of `versions`."""
         statement = self.visible(caller).where(self._model.public_id == public_id)
-        row = await session.scalar(statement.with_for_update(), execution_options=_AS_STORED)
+        # Its own row alone is locked, not those that it refers to.
+        locked = statement.with_for_update(of=self._model)
+        row = await session.scalar(locked, execution_options=_AS_STORED)
         if row is None:
             raise Problem("not-found")
         if versions is not None and row.version not in versions:
@@ -129,3 +134,25 @@ class Repository(Generic[Row]):
         )
         if changed.first() is None:
             raise Problem("not-found")
+
+
+async def attached(
+    session: WriteSession, caller: Caller, values: Mapping[str, Any], **parents: Find
+) -> dict[str, Any]:
+    """`values` with rows in place of the public ids of rows: `customer_id` becomes `customer`.
+
+    Raises `conflict` for a row that is not there, or that this caller may not see. A trigger makes
+    sure that both rows belong to one account.
+    """
+    attached = dict(values)
+    for name, find in parents.items():
+        if (key := f"{name}_id") in attached:
+            public_id = attached.pop(key)
+            try:
+                row = None if public_id is None else await find(session, caller, public_id)
+            except Problem as problem:
+                if problem.name != "not-found":
+                    raise
+                raise Problem("conflict", f"{key} refers to nothing that is there") from None
+            attached[name] = row
+    return attached
