@@ -152,6 +152,33 @@ def render(
     return Rendering(_recorded(folder / file), team)
 
 
+def render_files(
+    tree: Path, folder: Path, answers: Answers, computed: Answers, files: tuple[str, ...]
+) -> None:
+    """Render those files into the new folder `folder` that the patterns (as in `.gitignore`) name.
+
+    Args:
+        tree: the template.
+        folder: where.
+        answers: to its questions.
+        computed: values in place of those that would follow from the answers.
+        files: the patterns, of paths as rendered.
+
+    Raises:
+        RoadbedError: an answer is refused, the template computes no such value, or can't be
+            rendered.
+        OSError: a file could not be written.
+    """
+    unknown = computed.keys() - set(questions(tree).computed)
+    if unknown:
+        raise RoadbedError(
+            f"This version of the template has no {' and no '.join(sorted(unknown))}.",
+            "Go to a newer version: roadbed update.",
+        )
+    exclude = ["*", *(f"!{pattern}" for pattern in files)]
+    _copy(tree, folder, {**answers, **computed}, defaults=True, exclude=exclude)
+
+
 def read_answers(file: Path) -> Answers:
     """The answers in a YAML file.
 
