@@ -100,9 +100,7 @@ class Repository(Generic[Row]):
     ) -> Row:
         """Set `values`. Raises `precondition-failed` unless the row has one of `versions`."""
         statement = self.visible(caller).where(self._model.public_id == public_id)
-        # Its own row alone is locked, not those that it refers to.
-        locked = statement.with_for_update(of=self._model)
-        row = await session.scalar(locked, execution_options=_AS_STORED)
+        row = await session.scalar(statement.with_for_update(), execution_options=_AS_STORED)
         if row is None:
             raise Problem("not-found")
         if versions is not None and row.version not in versions:
@@ -139,20 +137,26 @@ class Repository(Generic[Row]):
 async def attached(
     session: WriteSession, caller: Caller, values: Mapping[str, Any], **parents: Find
 ) -> dict[str, Any]:
-    """`values` with rows in place of the public ids of rows: `customer_id` becomes `customer`.
+    """`values` for a row that refers to others: in `customer_id` comes a public id, goes an id.
 
-    Raises `conflict` for a row that is not there, or that this caller may not see. A trigger makes
-    sure that both rows belong to one account.
+    The public id stays, as `customer` (see `public_id_of`). Raises `conflict` for a row that is not
+    there, or that the caller may not see. That both rows are of one account is up to a trigger.
     """
-    attached = dict(values)
+    found = dict(values)
     for name, find in parents.items():
-        if (key := f"{name}_id") in attached:
-            public_id = attached.pop(key)
-            try:
-                row = None if public_id is None else await find(session, caller, public_id)
-            except Problem as problem:
-                if problem.name != "not-found":
-                    raise
-                raise Problem("conflict", f"{key} refers to nothing that is there") from None
-            attached[name] = row
-    return attached
+        if (key := f"{name}_id") in found:
+            found[name] = found[key]
+            if found[name] is not None:
+                found[key] = await _key(session, caller, key, found[name], find)
+    return found
+
+
+async def _key(
+    session: WriteSession, caller: Caller, key: str, public_id: UUID, find: Find
+) -> int:
+    try:
+        return (await find(session, caller, public_id)).id
+    except Problem as problem:
+        if problem.name != "not-found":
+            raise
+    raise Problem("conflict", f"{key} refers to nothing that is there")
