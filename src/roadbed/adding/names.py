@@ -8,8 +8,7 @@ import re
 from roadbed.errors import RoadbedError
 
 # `SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')`; a test asks PostgreSQL itself.
-SQL_RESERVED = frozenset(
-    """
+_WORDS = """
     all analyse analyze and any array as asc asymmetric authorization binary both case cast check
     collate collation column concurrently constraint create cross current_catalog current_date
     current_role current_schema current_time current_timestamp current_user default deferrable desc
@@ -18,25 +17,25 @@ SQL_RESERVED = frozenset(
     localtimestamp natural not notnull null offset on only or order outer overlaps placing primary
     references returning right select session_user similar some symmetric system_user table
     tablesample then to trailing true union unique user using variadic verbose when where window with
-    """.split()
-)
+"""
+SQL_RESERVED = frozenset(_WORDS.split())
 # Columns of every audited table.
-AUDITED = frozenset(
-    "id public_id account_id created_at updated_at deleted_at deleted_by version".split()
-)
+_COLUMNS = "id public_id account_id created_at updated_at deleted_at deleted_by version"
+AUDITED = frozenset(_COLUMNS.split())
 # What the files of a module, a model or a body call something else by.
-_IN_USE = frozenset(
-    """
+_TAKEN = """
     annotated any bool construct copy date datetime decimal deletion dict field fields given input int
     json left_out list literal mapped_column metadata moment model output page parse_file parse_obj
     parse_raw partial registry relationship schema schema_json self set str tuple type_annotation_map
     update_forward_refs uuid validate
-    """.split()
-)
+"""
+_IN_USE = frozenset(_TAKEN.split())
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST_FIELD = 30  # ck_<table>_<field> has to fit into PostgreSQL's 63
 # Singular nouns that end like plurals, beside those in -ss, -us, -is.
-_SINGULAR = frozenset("alias atlas bias canvas chaos gas lens news series species".split())
+_SINGULAR = frozenset(
+    {"alias", "atlas", "bias", "canvas", "chaos", "gas", "lens", "news", "series", "species"}
+)
 
 
 def check_noun(noun: str, plural: str) -> None:

@@ -17,7 +17,8 @@ _NOTATION = re.compile(
 )
 _VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,38}[A-Za-z0-9])?")
 _LONGEST_TEXT = 10_000
-_MOST_VALUES = 50
+_LEAST_VALUES, _MOST_VALUES = 2, 50
+_LEAST_UNIQUE = 2  # characters
 _MOST_DIGITS = 100
 KINDS = {
     "str": "str(n)",
@@ -67,7 +68,7 @@ def fields(written: list[str], unique: list[str], noun: str) -> list[Field]:
     Raises:
         RoadbedError: one can't be, or two have one name.
     """
-    found = {}
+    found: dict[str, Field] = {}
     unique_names = [each.partition(":")[0] for each in unique]
     named = {each.partition(":")[0] for each in written}
     further = [
@@ -105,7 +106,9 @@ def _field(text: str, unique: list[str]) -> Field:
     if kind not in KINDS:
         raise RoadbedError(f"“{text}”: there is no type “{kind}”.", f"Choose one{_known()}")
     if (inside is not None) != (kind in _HAS_ARGUMENTS):
-        raise RoadbedError(f"“{text}” is not complete, or too much.", f"Write {name}:{KINDS[kind]}.")
+        raise RoadbedError(
+            f"“{text}” is not complete, or too much.", f"Write {name}:{KINDS[kind]}."
+        )
     arguments: tuple[Any, ...] = ()
     if inside is not None:
         words = [word.strip() for word in inside.split(",")]
@@ -116,8 +119,10 @@ def _field(text: str, unique: list[str]) -> Field:
             f"“{text}” can't be unique: a {kind} is no name for a row.",
             "Make a str(n), int, bigint or uuid unique.",
         )
-    if is_unique and kind == "str" and arguments[0] < 2:
-        raise RoadbedError(f"“{text}” can't be unique: it has room for a few rows.", "Make it longer.")
+    if is_unique and kind == "str" and arguments[0] < _LEAST_UNIQUE:
+        raise RoadbedError(
+            f"“{text}” can't be unique: it has room for a few rows.", "Make it longer."
+        )
     return Field(name, kind, arguments, required=read["null"] is None, unique=is_unique)
 
 
@@ -128,9 +133,9 @@ def _values(text: str, words: list[str]) -> tuple[str, ...]:
                 f"“{text}”: “{word}” is no value of an enum.",
                 "A value has 1 to 40 letters, digits, underscores, dots and hyphens: in_transit.",
             )
-    if len(set(words)) != len(words) or not 2 <= len(words) <= _MOST_VALUES:
+    if len(set(words)) != len(words) or not _LEAST_VALUES <= len(words) <= _MOST_VALUES:
         raise RoadbedError(
-            f"“{text}”: an enum has 2 to {_MOST_VALUES} values, each once.",
+            f"“{text}”: an enum has {_LEAST_VALUES} to {_MOST_VALUES} values, each once.",
             "Write it as status:enum(draft,sent).",
         )
     return tuple(words)

@@ -14,6 +14,7 @@ from roadbed.adding.described import described
 from roadbed.adding.modules import modules, modules_folder, parent
 from roadbed.adding.names import check_noun
 from roadbed.adding.notation import fields
+from roadbed.adding.plan import Plan
 from roadbed.adding.writing import Change, require_free
 from roadbed.errors import RoadbedError
 from roadbed.service import found
@@ -48,23 +49,6 @@ class Request:
     template: str | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What would be added to a service.
-
-    Attributes:
-        service: the service.
-        changes: its files.
-        next: commands that come after.
-        warnings: a sentence or two each.
-    """
-
-    service: Service
-    changes: list[Change]
-    next: list[str]
-    warnings: list[str]
-
-
 def plan(request: Request) -> Plan:
     """What adding a resource comes to; nothing is written.
 
@@ -77,7 +61,9 @@ def plan(request: Request) -> Plan:
     folder = modules_folder(service.folder)
     present = modules(folder)
     if noun in present:
-        raise RoadbedError(f"There is a module {noun} already.", "Give another noun, in the singular.")
+        raise RoadbedError(
+            f"There is a module {noun} already.", "Give another noun, in the singular."
+        )
     migrations = service.folder / _MIGRATIONS
     head = revisions.head(migrations)
     values: dict[str, Any] = {
@@ -135,9 +121,7 @@ def _rendered(
     with TemporaryDirectory(prefix="roadbed-add-") as scratch:
         root = Path(scratch, service.name)
         try:
-            rendering.render_files(
-                tree, root, {**service.answers, "module": noun}, values, _FILES
-            )
+            rendering.render_files(tree, root, {**service.answers, "module": noun}, values, _FILES)
         except RoadbedError as error:
             if "won't do as module" not in error.what:
                 raise

@@ -49,8 +49,9 @@ def _said(file: Path) -> dict[str, Any]:
     found = {}
     for line in parsed(file).body:
         match line:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(
-                target=ast.Name(id=name), value=ast.expr() as value
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ):
                 try:
                     found[name] = ast.literal_eval(value)

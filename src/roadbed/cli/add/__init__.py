@@ -14,6 +14,7 @@ class AddVerbs(Verbs):
 
     later: ClassVar = {
         "resource": "roadbed.cli.add.resource:resource",
+        "version": "roadbed.cli.add.version:version",
     }
 
 

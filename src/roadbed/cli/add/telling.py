@@ -10,7 +10,7 @@ import typer
 from roadbed.adding import writing
 
 if TYPE_CHECKING:
-    from roadbed.adding.resource import Plan
+    from roadbed.adding.plan import Plan
 
 SCHEMA = 1  # of the JSON document
 

@@ -151,9 +151,7 @@ async def attached(
     return found
 
 
-async def _key(
-    session: WriteSession, caller: Caller, key: str, public_id: UUID, find: Find
-) -> int:
+async def _key(session: WriteSession, caller: Caller, key: str, public_id: UUID, find: Find) -> int:
     try:
         return (await find(session, caller, public_id)).id
     except Problem as problem:
