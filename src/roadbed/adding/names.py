@@ -24,7 +24,8 @@ _COLUMNS = "id public_id account_id created_at updated_at deleted_at deleted_by 
 AUDITED = frozenset(_COLUMNS.split())
 # What the files of a module, a model or a body call something else by.
 _TAKEN = """
-    annotated any bool construct copy date datetime decimal deletion dict field fields given input int
+    annotated any bool construct copy date datetime decimal deletion dict field fields from_orm given
+    input int
     json left_out list literal mapped_column metadata moment model output page parse_file parse_obj
     parse_raw partial registry relationship schema schema_json self set str tuple type_annotation_map
     update_forward_refs uuid validate
@@ -57,8 +58,10 @@ def check_noun(noun: str, plural: str) -> None:
         )
 
 
-def check_field(name: str, noun: str) -> None:
+def check_field(name: str, noun: str, *, refers: bool = False) -> None:
     """Make sure that a field, of the resource `noun`, can have this name.
+
+    The column of one that refers to another resource is called otherwise: `user_id`.
 
     Raises:
         RoadbedError: it can't.
@@ -71,7 +74,7 @@ def check_field(name: str, noun: str) -> None:
         )
     if name in AUDITED:
         raise RoadbedError(f"Every resource has a “{name}” of its own.", "Leave it out.")
-    if keyword.iskeyword(name) or name in SQL_RESERVED:
+    if keyword.iskeyword(name) or (name in SQL_RESERVED and not refers):
         language = "Python" if keyword.iskeyword(name) else "SQL"
         raise RoadbedError(f"{language} reserves the word “{name}”.", "Choose another name.")
     own = {f"{noun}_{suffix}" for suffix in ("create", "change", "read")}

@@ -78,7 +78,7 @@ def fields(written: list[str], unique: list[str], noun: str) -> list[Field]:
     ]
     for text in [*written, *further]:
         field = _field(text, unique_names)
-        check_field(field.name, noun)
+        check_field(field.name, noun, refers=field.kind == "ref")
         column = f"{field.name}_id" if field.kind == "ref" else field.name
         for taken in {column, field.name}:
             if taken in found:

@@ -183,7 +183,7 @@ def _renamed(
                 edits.append(Edit.of(node, "\n".join(lines)))
             case _:
                 continue
-    used = list(dict.fromkeys(used))
+    used = [name for name in names if name in used]
     if used and aliases:
         first = next(
             node
@@ -221,7 +221,7 @@ def _prefixes(tree: ast.Module, before: int, number: int) -> Iterator[Edit]:
 
 def _schemas(names: dict[str, tuple[str, ast.ClassDef]], used: list[str], number: int) -> str:
     lines = [
-        f'"""What clients of v{number} send and receive: so far what those before them do."""\n'
+        f'"""What clients of v{number} send and receive: as before, but for what stands here."""\n'
     ]
     lines += [f"from .{names[name][0]} import {name}" for name in used]
     for name in used:
