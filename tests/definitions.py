@@ -1,9 +1,8 @@
 """Random definitions of resources, for tests and bench: what people may think of, and worse."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from roadbed.adding.names import AUDITED, SQL_RESERVED, check_field, check_noun
@@ -17,6 +16,11 @@ class Definition:
     noun: str
     fields: list[str]
     unique: list[str]
+
+    @property
+    def words(self) -> list[str]:
+        """What follows the noun on the command line."""
+        return [*self.fields, *(word for name in self.unique for word in ("--unique", name))]
 
 
 def _good(name: str) -> bool:
@@ -37,16 +41,18 @@ def _singular(noun: str) -> bool:
 
 _WORD = st.text("abdegiklmnoprtuvwxyz", min_size=3, max_size=8)
 # Hard ones among them: PostgreSQL's other keywords, names of types, names that the files use.
-_HARD = st.sampled_from(
+_HARD_WORDS = (
     "time position precision text type name value values status index number character interval "
     "row rows level access action data hash next service caller session request response text sa op "
-    "revision upgrade now payment payments count router column limit_ key keys items item_id".split()
+    "revision upgrade now payment payments count router column limit_ key keys items item_id"
 )
+_HARD = st.sampled_from(_HARD_WORDS.split())
+_PLAIN_TYPES = "text int bigint bool date datetime uuid json"
 NOUNS = st.lists(_WORD, min_size=1, max_size=2).map("_".join).filter(_singular)
 _NAMES = st.one_of(_HARD, st.lists(_WORD, min_size=1, max_size=3).map("_".join)).filter(_good)
 _VALUE = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,14}[A-Za-z0-9])?", fullmatch=True)
 _TYPES = st.one_of(
-    st.sampled_from("text int bigint bool date datetime uuid json".split()),
+    st.sampled_from(_PLAIN_TYPES.split()),
     st.integers(1, 10_000).map("str({})".format),
     st.integers(1, 100).flatmap(
         lambda digits: st.integers(0, digits).map(lambda scale: f"decimal({digits},{scale})")
@@ -85,3 +91,23 @@ def definitions(draw: st.DrawFn, size: int) -> list[Definition]:
                 kept.append(each)
         made.append(Definition(noun, draw(st.permutations(kept)), unique))
     return made
+
+
+def sampled(count: int, size: int, *, anew: bool = False) -> list[list[Definition]]:
+    """So many times several resources; the simplest, with which Hypothesis begins, are left out."""
+    found: list[list[Definition]] = []
+
+    @given(definitions(size))
+    @settings(
+        max_examples=count + 3,
+        database=None,
+        deadline=None,
+        derandomize=not anew,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def collect(each: list[Definition]) -> None:
+        found.append(each)
+
+    collect()
+    return found[-count:]

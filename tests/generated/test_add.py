@@ -1,16 +1,13 @@
 """A service's second day: what `roadbed add` makes, tried by the service's own suite and checks."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from definitions import Definition, definitions
+from definitions import sampled
 from histories import git, made
-from hypothesis import HealthCheck, Phase, given, settings
 from typer.testing import CliRunner
 
 from roadbed.adding.names import SQL_RESERVED
@@ -105,29 +102,18 @@ def test_three_resources_and_a_second_version(
     assert git(service.folder, "diff", "--name-only", "HEAD") == ""
 
 
-@given(definitions(3))
-@settings(
-    max_examples=1,
-    deadline=None,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
 def test_whatever_is_defined_runs(
-    second_day: Callable[..., Service],
-    toolbox: Toolbox,
-    env: Mapping[str, str],
-    resources: list[Definition],
+    second_day: Callable[..., Service], toolbox: Toolbox, env: Mapping[str, str]
 ) -> None:
     """A sample; `make bench only=add` goes on. Its rows go up and down all its migrations."""
-    service = second_day(resources[0].noun, ownership="shared")
-    modules = []
+    (resources,) = sampled(1, 4)
+    service = second_day("defined", ownership="shared")
     for each in resources:
-        unique = [word for name in each.unique for word in ("--unique", name)]
-        add(service, "resource", each.noun, *each.fields, *unique)
+        add(service, "resource", each.noun, *each.words)
+    promise(service, env)
     is_clean(service, toolbox)
-    modules = sorted({p.parent for p in service.folder.glob("tests/modules/*/*.py")})
-    suite(service, env, "tests/rules/test_migrations.py", *map(str, modules))
+    modules = map(str, service.folder.glob("tests/modules/*"))
+    suite(service, env, "tests/rules/test_migrations.py", *modules)
 
 
 def test_the_reserved_words_are_postgresqls(

@@ -30,6 +30,11 @@ class Seeds:
     made: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
+    def of(self, collection: str) -> str:
+        """The id of what was made there; fails with the reason where nothing was."""
+        assert collection in self.made, self.refused.get(collection, f"no POST to {collection}")
+        return self.made[collection]
+
     def url(self, path: str) -> str:
         """`path` with the ids of what was made in place of its parameters."""
         while "{" in path:

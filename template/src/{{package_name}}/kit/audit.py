@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     event,
+    inspect,
     select,
 )
 from sqlalchemy import func as sql
@@ -26,7 +27,6 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
-    MappedColumn,
     MappedSQLExpression,
     ORMExecuteState,
     Session,
@@ -103,13 +103,13 @@ class Owned(Resource):
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("accounts.id"), sort_order=FIRST)
 
 
-def public_id_of(parent: type[Audited], key: MappedColumn[Any]) -> MappedSQLExpression[Any]:
+def public_id_of(parent: type[Audited], key: Mapped[Any]) -> MappedSQLExpression[Any]:
     """What the outside world calls the row of `parent` that the column `key` refers to.
 
     It is read with each row. Whoever writes `key` sets it as well (`repository.attached`).
     """
-    table = parent.__table__  # not the model: its live rows alone would be asked for
-    named = select(table.c.public_id).where(table.c.id == key.column).scalar_subquery()
+    table = inspect(parent).local_table  # not the model: that would ask for its live rows alone
+    named = select(table.c.public_id).where(table.c.id == key).scalar_subquery()
     return column_property(named.correlate_except(table), expire_on_flush=False)
 
 
