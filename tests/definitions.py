@@ -54,7 +54,7 @@ _VALUE = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,14}[A-Za-z0-9])?", fullmat
 _TYPES = st.one_of(
     st.sampled_from(_PLAIN_TYPES.split()),
     st.integers(1, 10_000).map("str({})".format),
-    st.integers(1, 100).flatmap(
+    st.integers(1, 28).flatmap(
         lambda digits: st.integers(0, digits).map(lambda scale: f"decimal({digits},{scale})")
     ),
     st.lists(_VALUE, min_size=2, max_size=12, unique=True).map(

@@ -19,7 +19,7 @@ _VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,38}[A-Za-z0-9])?")
 _LONGEST_TEXT = 10_000
 _LEAST_VALUES, _MOST_VALUES = 2, 50
 _LEAST_UNIQUE = 2  # characters
-_MOST_DIGITS = 100
+_MOST_DIGITS = 28  # which Python computes with, unless told otherwise
 KINDS = {
     "str": "str(n)",
     "text": "text",
