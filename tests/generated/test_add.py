@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,6 +39,7 @@ def second_day(snapshot: Path, toolbox: Toolbox) -> Iterator[Callable[..., Servi
     with TemporaryDirectory(prefix="services-") as outside:
         Path(outside).chmod(0o755)
 
+        @cache
         def make(name: str, **answers: str) -> Service:
             folder = made(snapshot, Path(outside, name, "orders"), "v9.9.9", **TEAM, **answers)
             service = Service(folder, {"service_name": "orders", **answers})
@@ -85,7 +87,6 @@ def test_three_resources_and_a_second_version(
         if not edited.read_text().endswith(HAND_EDIT):
             edited.write_text(f"{edited.read_text()}\n\n{HAND_EDIT}")
     suite(service, env)
-    toolbox.run(service, "mypy", "--cache-dir", types_cache)
 
     v1 = (service.folder / "openapi/v1.json").read_bytes()
     add(service, "version", "v2", "--resource", "invoices")
@@ -119,7 +120,7 @@ def test_whatever_is_defined_runs(
 def test_the_reserved_words_are_postgresqls(
     second_day: Callable[..., Service], env: Mapping[str, str]
 ) -> None:
-    service = second_day("words")
+    service = second_day("defined", ownership="shared")
     ask = (
         "import asyncio, asyncpg\n"
         "from dev.postgres import temporary_database\n"
