@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from bench import (
+    add,
     chaos,
     check,
     fleet,
@@ -22,6 +23,7 @@ from bench import (
 )
 
 BENCHMARKS = {
+    "add": add.run,
     "check": check.run,
     "new": new.run,
     "make-new": make_new.run,
