@@ -12,6 +12,7 @@ import difflib
 import gc
 import os
 import re
+import shutil
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pathspec import GitIgnoreSpec
 
 from roadbed.errors import RoadbedError
 
@@ -41,11 +43,13 @@ class Questions:
         asked: names of the questions, in their order.
         computed: names of the values that follow from the answers (`when: false`).
         answers_file: where a rendering keeps its answers, relative to its root.
+        subdirectory: the folder of the template's files, in the template.
     """
 
     asked: tuple[str, ...]
     computed: tuple[str, ...]
     answers_file: str
+    subdirectory: str
 
     def check(self, names: Mapping[str, Any]) -> None:
         """Make sure that each of the names is a question.
@@ -113,6 +117,7 @@ def questions(tree: Path) -> Questions:
         asked=tuple(name for name in names if name not in computed),
         computed=tuple(computed),
         answers_file=entries.get("_answers_file", ANSWERS_FILE),
+        subdirectory=entries.get("_subdirectory", ""),
     )
 
 
@@ -155,28 +160,30 @@ def render(
 def render_files(
     tree: Path, folder: Path, answers: Answers, computed: Answers, files: tuple[str, ...]
 ) -> None:
-    """Render those files into the new folder `folder` that the patterns (as in `.gitignore`) name.
+    """Render some files of the template in `tree` into the new folder `folder`.
+
+    The others are not even looked at: Copier would take a second to find out what they are called.
 
     Args:
         tree: the template.
         folder: where.
         answers: to its questions.
         computed: values in place of those that would follow from the answers.
-        files: the patterns, of paths as rendered.
+        files: which, as patterns (as in `.gitignore`) of paths in the template.
 
     Raises:
-        RoadbedError: an answer is refused, the template computes no such value, or can't be
-            rendered.
+        RoadbedError: an answer is refused, or the template can't be rendered.
         OSError: a file could not be written.
     """
-    unknown = computed.keys() - set(questions(tree).computed)
-    if unknown:
-        raise RoadbedError(
-            f"This version of the template has no {' and no '.join(sorted(unknown))}.",
-            "Go to a newer version: roadbed update.",
-        )
-    exclude = ["*", *(f"!{pattern}" for pattern in files)]
-    _copy(tree, folder, {**answers, **computed}, defaults=True, exclude=exclude)
+    asked = questions(tree)
+    with TemporaryDirectory(prefix="roadbed-part-") as scratch:
+        part = Path(scratch)
+        wanted = GitIgnoreSpec.from_lines(files).match_tree_files(tree / asked.subdirectory)
+        chosen = [Path(asked.subdirectory, path) for path in wanted]
+        for path in [*chosen, *(file.relative_to(tree) for file in tree.glob("copier.y*ml"))]:
+            (part / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tree / path, part / path)
+        _copy(part, folder, {**answers, **computed}, defaults=True)
 
 
 def read_answers(file: Path) -> Answers:

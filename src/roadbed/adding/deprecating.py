@@ -37,15 +37,13 @@ def deprecated(settings: Path, version: str, since: date, sunset: date | None) -
         )
     last = classes[0].body[-1]
     days = f"since={_day(since)}" + (f", sunset={_day(sunset)}" if sunset else "")
-    said = text.splitlines(keepends=True)[(last.end_lineno or last.lineno) - 1].rstrip("\n")
     line = f'\n\n    {_SETTING}: Mapping[str, Deprecation] = {{"{version}": Deprecation({days})}}'
-    end = (last.end_lineno or last.lineno, len(said.encode()))
     imports = (
         "from collections.abc import Mapping\nfrom datetime import date\n\n"
         "from .kit.deprecation import Deprecation\n"
     )
     first = next(n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom))
-    return edited(text, [Edit.before(first, imports), Edit(end, end, line)])
+    return edited(text, [Edit.before(first, imports), Edit.after(last, line)])
 
 
 def _day(day: date) -> str:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from roadbed.template import Version
 
 _MIGRATIONS = "migrations/service"
-_FILES = ("src/*/modules/*/**", "tests/modules/**", f"{_MIGRATIONS}/*.py")
+# The files of the first module in the template.
+_FILES = ("src/*/modules/*/**", "tests/modules/**", f"{_MIGRATIONS}/*")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -29,6 +30,12 @@ class Edit:
         return cls((node.lineno, node.col_offset), end, text)
 
     @classmethod
+    def after(cls, node: ast.stmt, text: str) -> Self:
+        """Put something after the last line of a node, and of a comment behind it."""
+        place = (node.end_lineno or node.lineno, sys.maxsize)
+        return cls(place, place, text)
+
+    @classmethod
     def before(cls, node: ast.stmt, text: str) -> Self:
         """Put something before a node."""
         place = (node.lineno, node.col_offset)
@@ -36,10 +43,12 @@ class Edit:
 
 
 def edited(source: str, edits: list[Edit]) -> str:
-    """The source with the edits, which do not overlap, made."""
-    lines = [line.encode() for line in source.splitlines(keepends=True)]
+    """The source with the edits, which do not overlap, made; a byte order mark stays."""
+    mark = "\ufeff" if source.startswith("\ufeff") else ""
+    # Not `splitlines`: it knows ends of lines that Python's parser does not.
+    lines = source.removeprefix(mark).encode().split(b"\n")
     for edit in sorted(edits, reverse=True):
         (first, start), (last, end) = edit.start, edit.end
         kept = lines[last - 1][end:]
         lines[first - 1 : last] = [lines[first - 1][:start] + edit.text.encode() + kept]
-    return b"".join(lines).decode()
+    return mark + b"\n".join(lines).decode()

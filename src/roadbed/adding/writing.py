@@ -113,7 +113,7 @@ def _alone(journal: Path) -> Iterator[Path]:
             raise RoadbedError(
                 "Another `roadbed add` is at work here.", "Wait for its end, and try again."
             ) from error
-        if not os.path.lexists(journal):
+        if not os.path.lexists(journal) or journal.stat().st_ino != os.fstat(descriptor).st_ino:
             raise RoadbedError(
                 "Another `roadbed add` has just ended here.", "Look at what it did, and try again."
             )
