@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench import (
+    add,
     capacity,
     chaos,
     check,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "new": new.run,
     "first-green": first_green.run,
     "make-new": make_new.run,
+    "add": add.run,
     "update": update.run,
     "losses": losses.run,
     "kills": kills.run,

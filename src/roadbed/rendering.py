@@ -12,6 +12,7 @@ import difflib
 import gc
 import os
 import re
+import shutil
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pathspec import GitIgnoreSpec
 
 from roadbed.errors import RoadbedError
 
@@ -43,11 +45,13 @@ class Questions:
         asked: names of the questions, in their order.
         computed: names of the values that follow from the answers (`when: false`).
         answers_file: where a rendering keeps its answers, relative to its root.
+        subdirectory: the folder of the template's files, in the template.
     """
 
     asked: tuple[str, ...]
     computed: tuple[str, ...]
     answers_file: str
+    subdirectory: str
 
     def check(self, names: Mapping[str, Any]) -> None:
         """Make sure that each of the names is a question.
@@ -115,6 +119,7 @@ def questions(tree: Path) -> Questions:
         asked=tuple(name for name in names if name not in computed),
         computed=tuple(computed),
         answers_file=entries.get("_answers_file", ANSWERS_FILE),
+        subdirectory=entries.get("_subdirectory", ""),
     )
 
 
@@ -157,6 +162,35 @@ def render(
         )
     _record(folder / file, tree, {"_commit": version.name, "_src_path": source})
     return Rendering(_recorded(folder / file), team)
+
+
+def render_files(
+    tree: Path, folder: Path, answers: Answers, computed: Answers, files: tuple[str, ...]
+) -> None:
+    """Render some files of the template in `tree` into the new folder `folder`.
+
+    The others are not even looked at: Copier would take a second to find out what they are called.
+
+    Args:
+        tree: the template.
+        folder: where.
+        answers: to its questions.
+        computed: values in place of those that would follow from the answers.
+        files: which, as patterns (as in `.gitignore`) of paths in the template.
+
+    Raises:
+        RoadbedError: an answer is refused, or the template can't be rendered.
+        OSError: a file could not be written.
+    """
+    asked = questions(tree)
+    with TemporaryDirectory(prefix="roadbed-part-") as scratch:
+        part = Path(scratch)
+        wanted = GitIgnoreSpec.from_lines(files).match_tree_files(tree / asked.subdirectory)
+        chosen = [Path(asked.subdirectory, path) for path in wanted]
+        for path in [*chosen, *(file.relative_to(tree) for file in tree.glob("copier.y*ml"))]:
+            (part / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tree / path, part / path)
+        _copy(part, folder, {**answers, **computed}, defaults=True)
 
 
 def read_answers(file: Path) -> Answers:

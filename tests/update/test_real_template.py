@@ -90,6 +90,34 @@ def test_teams_that_do_what_teams_do_get_no_conflict(
     assert "TEAMS_LIMIT" in (service / "src/orders/kit/request_size.py").read_text()
 
 
+def test_what_was_added_is_the_teams_and_no_update_touches_it(
+    template: Path, tmp_path: Path
+) -> None:
+    """Another resource and another version, then three versions of the template."""
+    service = made(template, tmp_path / "orders", "1.0.0")
+    for arguments in (
+        ["resource", "customer", "name:str:200"],
+        ["resource", "invoice", "customer:ref", "amount:decimal:10,2"],
+        ["version", "v2"],
+    ):
+        done = CliRunner().invoke(app, ["add", *arguments, "--in", str(service)])
+        assert done.exit_code == 0, done.output
+    added = {
+        path.strip(): (service / path.strip()).read_bytes()
+        for path in git(service, "ls-files", "--others", "--exclude-standard").splitlines()
+    }
+    commit(service)
+    told = document(update(service, "--no-verify"))
+    assert told["outcome"] == "updated", told["conflicts"]
+    assert {path: (service / path).read_bytes() for path in added} == added
+    assert len(added) > 20
+    done = CliRunner().invoke(
+        app, ["add", "resource", "refund", "invoice:ref", "--in", str(service)]
+    )
+    assert done.exit_code == 0, done.output
+    assert "from ...kit" in (service / "src/orders/modules/refunds/routes.py").read_text()
+
+
 def test_the_teams_files_are_what_the_documents_say(template: Path, tmp_path: Path) -> None:
     """ARCHITECTURE.md lists what `copier.yml` gives to the team."""
     service = made(template, tmp_path / "orders", "1.0.0")

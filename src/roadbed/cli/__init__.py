@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from roadbed.cli.add import add
 from roadbed.cli.incident import incident
 from roadbed.cli.verbs import Verbs
 
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(add)
 app.add_typer(incident)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -70,6 +71,7 @@ class Operation:
         return self.method == "POST" and "201" in self.spec["responses"]
 
 
+@cache
 def read_operations(app: FastAPI) -> list[Operation]:
     """Every operation of the document."""
     document = app.openapi()

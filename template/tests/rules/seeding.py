@@ -1,12 +1,13 @@
 """A row of everything, made as a client makes it: with a POST that the OpenAPI document shows.
 
 A value that the document gives an example for is that example; any other is made up from its type
-and its bounds. A field that names another resource gets the one that was made of it.
+and its bounds, anew each time. A field that names another resource gets the one that was made.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
+from random import randrange
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +30,11 @@ class Seeds:
     made: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
+    def of(self, collection: str) -> str:
+        """The id of what was made there; fails with the reason where nothing was."""
+        assert collection in self.made, self.refused.get(collection, f"no POST to {collection}")
+        return self.made[collection]
+
     def url(self, path: str) -> str:
         """`path` with the ids of what was made in place of its parameters."""
         while "{" in path:
@@ -41,11 +47,12 @@ class Seeds:
 
         def likeness(collection: str) -> int:
             noun = collection.rpartition("/")[2].replace("-", "_")
-            pairs = zip(noun, field_name, strict=False)
+            pairs = zip(noun, field_name.removesuffix("_id"), strict=False)
             return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
-        best = max(self.made, key=likeness, default="")
-        return self.made[best] if best and likeness(best) > 2 else str(uuid4())
+        # Of two that are as like, the shorter: `customer_id` is no id of `customer-groups`.
+        best = max(self.made, key=lambda each: (likeness(each), -len(each)), default="")
+        return self.made[best] if best and likeness(best) > 1 else str(uuid4())
 
 
 def seed(client: TestClient, operations: Iterable[Operation]) -> Seeds:
@@ -89,11 +96,13 @@ def example(schema: Schema, seeds: Seeds, name: str = "") -> Any:
             return [example(schema["items"], seeds, name)] * schema.get("minItems", 0)
         case "integer" | "number":
             least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-            return int(min(max(least, 1), schema.get("maximum", least + 1)))
+            most = schema.get("maximum", schema.get("exclusiveMaximum", max(least, 1) + 1_000) - 1)
+            return int(min(max(least, 1) + randrange(1_000_000), most))  # noqa: S311 it need not be hard to guess
         case "boolean":
             return True
         case "string" if schema.get("format") == "uuid":
             return seeds.named(name)
         case "string":
-            return FORMATS.get(schema.get("format", ""), "x" * schema.get("minLength", 1))
+            length = min(max(schema.get("minLength", 1), 32), schema.get("maxLength", 32))
+            return FORMATS.get(schema.get("format", ""), (uuid4().hex * length)[:length])
     return None

@@ -19,14 +19,18 @@ from sqlalchemy import (
     MetaData,
     Text,
     event,
+    inspect,
+    select,
 )
 from sqlalchemy import func as sql
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
+    MappedSQLExpression,
     ORMExecuteState,
     Session,
+    column_property,
     declared_attr,
     mapped_column,
     with_loader_criteria,
@@ -97,6 +101,16 @@ class Owned(Resource):
     """A resource that belongs to the account that created it."""
 
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("accounts.id"), sort_order=FIRST)
+
+
+def public_id_of(parent: type[Audited], key: Mapped[Any]) -> MappedSQLExpression[Any]:
+    """What the outside world calls the row of `parent` that the column `key` refers to.
+
+    It is read with each row. Whoever writes `key` sets it as well (`repository.attached`).
+    """
+    table = inspect(parent).local_table  # not the model: that would ask for its live rows alone
+    named = select(table.c.public_id).where(table.c.id == key).scalar_subquery()
+    return column_property(named.correlate_except(table), expire_on_flush=False)
 
 
 _LIVE_ONLY = with_loader_criteria(

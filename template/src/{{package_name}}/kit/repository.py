@@ -3,7 +3,7 @@
 `include_deleted` has to be asked for by name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -20,6 +20,9 @@ Row = TypeVar("Row", bound=Resource)
 
 # The versions of a row that a change is meant for; None means whichever it has.
 Versions: TypeAlias = frozenset[int] | None
+
+# How a module finds one of its rows for another module: its service's `get`.
+Find: TypeAlias = Callable[[WriteSession, Caller, UUID], Awaitable[Resource]]
 
 # What a session has read before is read again, not handed out as it was then.
 _AS_STORED = {"populate_existing": True}
@@ -129,3 +132,29 @@ class Repository(Generic[Row]):
         )
         if changed.first() is None:
             raise Problem("not-found")
+
+
+async def attached(
+    session: WriteSession, caller: Caller, values: Mapping[str, Any], **parents: Find
+) -> dict[str, Any]:
+    """`values` for a row that refers to others: in `customer_id` comes a public id, goes an id.
+
+    The public id stays, as `customer` (see `public_id_of`). Raises `conflict` for a row that is not
+    there, or that the caller may not see. That both rows are of one account is up to a trigger.
+    """
+    found = dict(values)
+    for name, find in parents.items():
+        if (key := f"{name}_id") in found:
+            found[name] = found[key]
+            if found[name] is not None:
+                found[key] = await _key(session, caller, key, found[name], find)
+    return found
+
+
+async def _key(session: WriteSession, caller: Caller, key: str, public_id: UUID, find: Find) -> int:
+    try:
+        return (await find(session, caller, public_id)).id
+    except Problem as problem:
+        if problem.name != "not-found":
+            raise
+    raise Problem("conflict", f"{key} refers to nothing that is there")

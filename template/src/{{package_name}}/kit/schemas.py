@@ -1,8 +1,9 @@
 """What the bodies of all modules have in common."""
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
 
 class Input(BaseModel):
@@ -24,3 +25,14 @@ class Output(BaseModel):
 def left_out() -> Any:  # noqa: ANN401
     """The default of a field that a PATCH may leave out. Null is not leaving it out."""
     return None
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time that no calendar has") from None
+
+
+# A time that a client sends, with its zone; it is answered as it is stored.
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]

@@ -1,0 +1,48 @@
+"""The last words of `add`, for people or as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from roadbed.adding import writing
+
+if TYPE_CHECKING:
+    from roadbed.adding.plan import Plan
+
+SCHEMA = 1  # of the JSON document
+
+
+def carry_out(plan: Plan, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
+    """Make the changes, unless it is a dry run, and tell them.
+
+    Raises:
+        RoadbedError: they can't be made; nothing was.
+    """
+    if not dry_run:
+        writing.apply(plan.service.folder, plan.service.repository.git_dir, plan.changes)
+    for warning in () if as_json or quiet else plan.warnings:
+        typer.echo(f"Warning: {warning}", err=True)
+    if as_json:
+        document = {
+            "schema": SCHEMA,
+            "path": str(plan.service.folder),
+            "template": {"source": plan.service.source, "version": plan.service.version},
+            "files": [{"path": each.path, "change": _change(each)} for each in plan.changes],
+            "diff": writing.diff(plan.changes) if dry_run else "",
+            "written": not dry_run,
+            "next": plan.next,
+            "warnings": plan.warnings,
+        }
+        typer.echo(json.dumps(document, indent=2))
+    elif dry_run and not quiet:
+        typer.echo(writing.diff(plan.changes), nl=False)
+    elif not quiet:
+        typer.echo("\n".join(f"{_change(each)} {each.path}" for each in plan.changes))
+        typer.echo("\nNext:\n  " + "\n  ".join(plan.next))
+
+
+def _change(change: writing.Change) -> str:
+    return "A" if change.before is None else "M"
