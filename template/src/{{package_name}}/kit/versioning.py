@@ -131,15 +131,15 @@ def import_models(modules: ModuleType) -> None:
 def _flat(router: APIRouter) -> APIRouter:
     """The same routes without the routers in between: FastAPI would ask each of them, twice.
 
-    What is no API route (a WebSocket, a mounted application) leaves all of them where they are.
+    A WebSocket, a mounted application or an API route of another class leaves all where they are.
     """
     found = list(iter_route_contexts(router.routes))
-    if not all(isinstance(each.original_route, APIRoute) for each in found):
+    if any(type(each.original_route) is not APIRoute for each in found):
         return router
     options = signature(APIRoute).parameters
     return APIRouter(
         routes=[
-            type(each.original_route)(**{name: getattr(each, name, None) for name in options})
+            APIRoute(**{name: getattr(each, name) for name in options if hasattr(each, name)})
             for each in found
         ]
     )
