@@ -6,13 +6,12 @@ turns. Goals: the kit's whole stack, with limits in memory, against a FastAPI th
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.results import Figure, Goal, Result
-from bench.services import Service
+from bench.services import Service, cpu
 
 GOAL = 1.4  # times the CPU of bare FastAPI…
 CONNECTIONS = 16  # …at so many
@@ -26,7 +25,7 @@ def run() -> Result:
         peers = service.install_peers(PEERS)
         measured = service.measure("limits", f"--peers={peers}")
     table = [
-        _row(name, int(connections), turns)
+        cpu(name, "bare", int(connections), turns)
         for connections, turns in measured["turns"].items()
         for name in turns
     ]
@@ -54,18 +53,3 @@ def _figures(table: list[dict[str, Any]]) -> list[Figure]:
         for row in table
         if row["connections"] == CONNECTIONS
     ]
-
-
-def _row(name: str, connections: int, turns: dict[str, Any]) -> dict[str, Any]:
-    pairs = zip(turns[name], turns["bare"], strict=True)
-    ratios = [each["cpu_ms"] / bare["cpu_ms"] for each, bare in pairs]
-    low, _, high = statistics.quantiles(ratios, n=4)
-    return {
-        "name": name,
-        "connections": connections,
-        "cpu_us": 1000 * statistics.median(each["cpu_ms"] for each in turns[name]),
-        "rate": statistics.median(each["rate"] for each in turns[name]),
-        "ratio": statistics.median(ratios),
-        "low": low,
-        "high": high,
-    }

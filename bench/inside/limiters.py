@@ -4,18 +4,13 @@ Each has a dependency, as every route of a service has: where it limits by calle
 """
 
 import os
+from collections.abc import Awaitable, Callable
 
 from fastapi import Depends, FastAPI, Request, Response
-from orders.kit.body_limit import BodyLimitMiddleware
-from orders.kit.database import Database
-from orders.kit.errors import ProblemMiddleware
-from orders.kit.headers import SecurityHeadersMiddleware
-from orders.kit.rate_limit import RateLimiter, RateLimitMiddleware
-from orders.kit.unit_of_work import UnitOfWorkMiddleware
+from orders.main import create_app
 from orders.settings import Settings
-from starlette.middleware import Middleware
 
-PATH = "/bench"
+PATH = "/api/v1/bench"
 MANY = 1_000_000_000
 
 
@@ -25,13 +20,17 @@ async def nothing(request: Request) -> None:
 
 def bare() -> FastAPI:
     """FastAPI alone."""
-    app = FastAPI()
+    return _with_route(FastAPI(), nothing)
 
-    @app.post(PATH, status_code=201, dependencies=[Depends(nothing)])
-    async def route() -> dict[str, str]:
-        return {"status": "ok"}
 
-    return app
+def alone() -> FastAPI:
+    """One of the kit's middlewares: the one that BENCH_MIDDLEWARE names."""
+    (one,) = (
+        each
+        for each in create_app().user_middleware
+        if each.cls.__name__ == os.environ["BENCH_MIDDLEWARE"]
+    )
+    return _with_route(FastAPI(middleware=[one]), nothing)
 
 
 def stack() -> FastAPI:
@@ -50,31 +49,25 @@ def postgres() -> FastAPI:
 
 
 def _service(store: str) -> FastAPI:
+    """All that stands around a route of the service, and the caller's gate before it."""
     settings = Settings(
-        environment="development",
         rate_limit_enabled=store != "off",
         rate_limit_store="postgres" if store == "off" else store,
         rate_limit_caller=MANY,
         rate_limit_address=MANY,
     )
-    limiter = RateLimiter(settings, "bench")
+    service = create_app(settings)
+    limiter = service.state.rate_limiter
 
     async def admit(request: Request) -> None:
         await limiter.admit(request.scope, "one", "its token")
 
-    limits = Middleware(RateLimitMiddleware, limiter=limiter, exempt=frozenset())
-    app = FastAPI(
-        lifespan=lambda _: limiter.running(),
-        middleware=[
-            Middleware(SecurityHeadersMiddleware, pages=frozenset()),
-            *([limits] if settings.rate_limit_enabled else []),
-            Middleware(UnitOfWorkMiddleware, database=Database(settings, application_name="bench")),
-            Middleware(ProblemMiddleware),
-            Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
-        ],
-    )
+    app = FastAPI(lifespan=lambda _: limiter.running(), middleware=service.user_middleware)
+    return _with_route(app, admit)
 
-    @app.post(PATH, status_code=201, dependencies=[Depends(admit)])
+
+def _with_route(app: FastAPI, dependency: Callable[[Request], Awaitable[None]]) -> FastAPI:
+    @app.post(PATH, status_code=201, dependencies=[Depends(dependency)])
     async def route() -> dict[str, str]:
         return {"status": "ok"}
 

@@ -1,6 +1,7 @@
 """As much load as one connection after the other can carry, from a client that costs little.
 
-Every request has a key and a body of its own. Nothing but the status of an answer is looked at.
+A POST has a key and a body of its own, unless it is repeated. Nothing but the status of an answer
+is looked at.
 """
 
 import asyncio
@@ -17,19 +18,25 @@ _numbers = itertools.count(random.SystemRandom().randrange(1, 10**14))
 
 @dataclass
 class Requests:
-    """What is sent, again and again."""
+    """What is sent, again and again; a `repeated` POST with one key, for a replay."""
 
     path: str
     headers: dict[str, str]
+    method: str = "POST"
+    repeated: bool = False
 
     def __post_init__(self) -> None:
-        told = {"Host": "localhost", "Content-Type": "application/json"} | self.headers
-        lines = [f"POST {self.path} HTTP/1.1", *(f"{name}: {told[name]}" for name in told)]
+        body = {} if self.method == "GET" else {"Content-Type": "application/json"}
+        told = {"Host": "localhost"} | body | self.headers
+        lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {told[name]}" for name in told)]
         self._head = "\r\n".join(lines).encode()
+        self._first = next(_numbers)
 
     def next(self) -> bytes:
-        """The next one, with a key of its own."""
-        number = next(_numbers)
+        """The next one."""
+        if self.method == "GET":
+            return self._head + END
+        number = self._first if self.repeated else next(_numbers)
         body = b'{"operation": %d}' % number
         return b"%s\r\nIdempotency-Key: bench-%d\r\nContent-Length: %d\r\n\r\n%s" % (
             self._head,

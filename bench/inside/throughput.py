@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -39,14 +40,21 @@ class Turn:
 
 async def turn(contender: Contender, connections: int, seconds: float) -> Turn:
     """Load a contender."""
-    (worker,) = (psutil.Process(pid) for pid in contender.server.workers())
-    began, used = time.perf_counter(), sum(worker.cpu_times()[:2])
+    (worker,) = contender.server.workers()
+    began, used = time.perf_counter(), _cpu(worker)
     tally = await load(contender.server.port, contender.requests, connections, seconds)
-    took, used = time.perf_counter() - began, sum(worker.cpu_times()[:2]) - used
-    if not {*tally.statuses} <= {200, 201}:
+    took, used = time.perf_counter() - began, _cpu(worker) - used
+    if not set(tally.statuses) <= {200, 201}:
         raise SystemExit(f"{contender.name} answered {dict(tally.statuses)}")
     count = sum(tally.statuses.values())
     return Turn(count / took, 1000 * used / count)
+
+
+def _cpu(pid: int) -> float:
+    """Seconds that a process has run: of its own clock on Linux, elsewhere to a hundredth."""
+    if sys.platform == "linux":
+        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3)
+    return sum(psutil.Process(pid).cpu_times()[:2])
 
 
 async def turns(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from typing import TextIO
 
 import psutil
 from tests.idempotency.wire import Client
@@ -67,14 +68,16 @@ def serving(
     workers: int = 2,
     grace: int = 10,
     python: str = sys.executable,
+    log: TextIO | None = None,
 ) -> Iterator[Server]:
-    """Serve `factory` with these environment variables."""
+    """Serve `factory` with these environment variables; its log goes to `log`, or where ours does."""
     module = [python, "-m", "tests.idempotency.workers", factory, str(workers), str(grace)]
     with subprocess.Popen(
         module,
         env=os.environ | {"ENVIRONMENT": "development"} | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=log,
         text=True,
     ) as process:
         assert process.stdout is not None

@@ -1,8 +1,9 @@
 """A limit for request bodies: the framework's own answers outside the middleware, in plain text."""
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .headers import header
 
 
 class BodyLimitMiddleware:
@@ -16,11 +17,11 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "")
         left = self._limit
 
         async def count() -> Message:
             nonlocal left
+            declared = header(scope, b"content-length")
             if declared.isdecimal() and int(declared) > self._limit:
                 raise HTTPException(413)
             message = await receive()

@@ -1,15 +1,22 @@
-"""Headers that keep a browser from doing more with an answer than it should."""
+"""What a request's headers say, and what keeps browsers from doing too much with an answer."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_EVERY = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-_API = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+_EVERY = (
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+_API = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),)
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """A request's first header of this lower-case name, or nothing."""
+    for found, value in scope["headers"]:
+        if found == name:
+            return str(value, "latin-1")
+    return ""
 
 
 class SecurityHeadersMiddleware:
@@ -23,13 +30,14 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wanted = _EVERY if scope["path"] in self._pages else _EVERY | _API
+        wanted = _EVERY if scope["path"] in self._pages else _EVERY + _API
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in wanted.items():
-                    headers.setdefault(name, value)
+                headers = list(message.get("headers", ()))
+                there = {name for name, _ in headers}
+                headers += [one for one in wanted if one[0] not in there]
+                message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, add)

@@ -2,6 +2,8 @@
 
 import logging.config
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -11,20 +13,22 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from .request_id import request_id
 
 
-def access_log(environment: str) -> structlog.typing.FilteringBoundLogger:
-    """Where the line of each request goes: straight to the stream, half as dear as `logging`."""
-    logger: WrappedLogger
+def access_log(environment: str) -> Callable[..., None]:
+    """What writes the line of a request, an event and its fields, without `logging`'s cost."""
     if environment == "production":
-        logger = structlog.BytesLogger(sys.stderr.buffer)
-        render: Processor = structlog.processors.JSONRenderer(_json)
-    else:
-        logger, render = structlog.PrintLogger(sys.stderr), structlog.dev.ConsoleRenderer()
-    made: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        logger,
-        [structlog.processors.add_log_level, _TIME, render],
-        structlog.make_filtering_bound_logger(logging.INFO),
-    )
-    return made
+        return _write
+    developers: Callable[..., None] = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        [structlog.processors.add_log_level, _TIME, structlog.dev.ConsoleRenderer()],
+    ).info
+    return developers
+
+
+def _write(event: str, **fields: object) -> None:
+    fields |= {"event": event, "level": "info", "time": datetime.now(UTC)}
+    options = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    sys.stderr.buffer.write(orjson.dumps(fields, default=str, option=options))
+    sys.stderr.buffer.flush()
 
 
 def config(environment: str) -> dict[str, Any]:
@@ -71,9 +75,5 @@ def _add_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _json(event: EventDict, **_: object) -> bytes:
-    return orjson.dumps(event, default=str)
-
-
 def _text(event: EventDict, **_: object) -> str:
-    return _json(event).decode()
+    return orjson.dumps(event, default=str).decode()

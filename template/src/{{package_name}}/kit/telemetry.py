@@ -4,23 +4,21 @@ import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
-from uuid import uuid4
 
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import idempotency, metrics
+from . import metrics
 from .database import Database
 from .health import PATHS, Readiness
 from .http_client import HttpClient
+from .idempotency import REPLAYED, outcomes
 from .logs import access_log
 from .rate_limit import RateLimiter
-from .request_id import HEADER, given, request_id
+from .request_id import RAW_HEADER, given, new, request_id
 
 GONE = 499  # nginx's number for a client that did not wait
 
-_HEADER = HEADER.lower().encode()
-_REPLAYED = b"idempotent-replayed"
 _CLOSE = (b"connection", b"close")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -51,7 +49,7 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
             return
         began = perf_counter()
-        name = given(scope) or str(uuid4())
+        name = given(scope) or new()
         scope.setdefault("state", {})["request_id"] = name
         status, replayed, started, ended = 500, False, False, 0.0
 
@@ -59,9 +57,9 @@ class TelemetryMiddleware:
             nonlocal status, replayed, started, ended
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                headers = [each for each in message.get("headers", ()) if each[0] != _HEADER]
-                headers.append((_HEADER, name.encode()))
-                replayed = any(key == _REPLAYED for key, _ in headers)
+                headers = [each for each in message.get("headers", ()) if each[0] != RAW_HEADER]
+                headers.append((RAW_HEADER, name.encode()))
+                replayed = REPLAYED in headers
                 if self._readiness.draining:
                     # A client that kept its connection would find it closed at its next request.
                     headers.append(_CLOSE)
@@ -91,7 +89,7 @@ class TelemetryMiddleware:
             return
         state = scope["state"]
         limit, caller = state.get("rate_limit"), state.get("caller")
-        self._log.info(
+        self._log(
             "request",
             request_id=state["request_id"],
             method=method,
@@ -120,7 +118,7 @@ def watch(
     sampler.show(metrics.IN_USE, database.pool.checkedout)
     sampler.show(metrics.WAITING, lambda: database.pool.waiting)
     sampler.show(metrics.LIMIT, lambda: database.limit)
-    sampler.count(metrics.IDEMPOTENCY, idempotency.outcomes)
+    sampler.count(metrics.IDEMPOTENCY, outcomes)
     sampler.count(metrics.RATE_LIMIT, limiter.outcomes)
     sampler.count(metrics.OUTGOING, http_client.attempts.count)
     sampler.count(metrics.OUTGOING_SECONDS, http_client.attempts.seconds)

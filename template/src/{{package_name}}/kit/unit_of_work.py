@@ -50,6 +50,11 @@ class UnitOfWork:
         """Whether it has a connection to give back."""
         return self._reading is not None or self._writing is not None
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether it has a transaction to end."""
+        return self._writing is not None
+
     async def read_connection(self) -> AsyncConnection:
         """The request's connection to read with, in autocommit."""
         if self._reading is None:
@@ -98,12 +103,16 @@ class UnitOfWork:
             raise
         self.claimed = claim
 
+    def end(self) -> None:
+        """Write no more: the answer is on its way."""
+        self._ended = True
+
     async def finish(self, answer: Answer) -> Answer:
         """End the transaction as the answer says; returns the answer that counts.
 
         That is another one where a retry of a refused request was answered meanwhile.
         """
-        self._ended = True
+        self.end()
         try:
             if answer.status < 400:
                 await self._commit(answer)
@@ -181,7 +190,9 @@ class UnitOfWorkMiddleware:
             """End the transaction; returns the messages of the answer that counts."""
             try:
                 answer = _whole(start, body)
-                kept = await _to_the_end(unit.finish(answer))
+                ending = unit.finish(answer)
+                # Where nothing is written, whoever is cancelled meanwhile closes it below.
+                kept = await (_to_the_end(ending) if unit.is_writing else ending)
             except Exception as error:
                 await _to_the_end(unit.close())
                 await describe(error, scope).response()(scope, receive, send)
@@ -200,7 +211,9 @@ class UnitOfWorkMiddleware:
                 if unit.claimed is not None:
                     held = message
                     return
-                message, _ = await finish(message, _NO_BODY)
+                if unit.is_open:
+                    message, _ = await finish(message, _NO_BODY)
+                unit.end()
             elif held is not None:
                 start, message = await finish(held, message)
                 held = None

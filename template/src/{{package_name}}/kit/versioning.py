@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,18 +47,16 @@ def router(modules: ModuleType, *, deprecated: Collection[str] = ()) -> APIRoute
     everything = APIRouter()
     files = _route_files(modules)
     for number in versions(modules):
-        version = APIRouter(
-            prefix=f"/api/v{number}",
-            dependencies=[Depends(negotiate)],
-            responses=_EVERYWHERE,
-            deprecated=f"v{number}" in deprecated or None,
-        )
         for name, numbers in files.items():
             own = [f"{modules.__name__}.{name}.{_file(n)}" for n in numbers if n <= number]
-            merged = APIRouter(routes=list(_merged(own)))
-            version.include_router(merged, dependencies=[Depends(authorize(name))])
-        everything.include_router(version)
-    return everything
+            everything.include_router(
+                APIRouter(routes=list(_merged(own))),
+                prefix=f"/api/v{number}",
+                dependencies=[Depends(negotiate), Depends(authorize(name))],
+                responses=_EVERYWHERE,
+                deprecated=f"v{number}" in deprecated or None,
+            )
+    return _flat(everything)
 
 
 def versions(modules: ModuleType) -> list[int]:
@@ -127,6 +126,23 @@ def import_models(modules: ModuleType) -> None:
     for name in _packages(modules):
         if find_spec(f"{modules.__name__}.{name}.models"):
             import_module(f"{modules.__name__}.{name}.models")
+
+
+def _flat(router: APIRouter) -> APIRouter:
+    """The same routes without the routers in between: FastAPI would ask each of them, twice.
+
+    A WebSocket, a mounted application or an API route of another class leaves all where they are.
+    """
+    found = list(iter_route_contexts(router.routes))
+    if any(type(each.original_route) is not APIRoute for each in found):
+        return router
+    options = signature(APIRoute).parameters
+    return APIRouter(
+        routes=[
+            APIRoute(**{name: getattr(each, name) for name in options if hasattr(each, name)})
+            for each in found
+        ]
+    )
 
 
 def _of_route(scope: Scope) -> Deprecation | None:

@@ -2,15 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from ..errors import Problem, retry
+from ..headers import header
 from ..settings import KitSettings
 from .address import address
 from .memory import MemoryStore
@@ -89,9 +89,8 @@ class RateLimiter:
         if not self.enabled:
             return
         policy, cost = self._limit_of(scope)
-        marks = [_mark(policy, cost, name) for name in (caller, credentials) if name]
         if self._refused:
-            self._raise_again(scope, marks[0])
+            self._raise_again(scope, _mark(policy, cost, caller))
         try:
             decision, exact = await self._take(policy, caller, cost)
         except StoreDown:
@@ -102,6 +101,7 @@ class RateLimiter:
             scope["state"]["rate_limit"] = decision
             return
         if exact:  # a store that is back may be more generous than this process's share
+            marks = (_mark(policy, cost, name) for name in (caller, credentials) if name)
             self._remember(marks, decision)
         self._refuse(scope, decision)
 
@@ -115,7 +115,7 @@ class RateLimiter:
         policy, cost = getattr(scope.get("endpoint"), "rate_limit", (None, 1))
         return policy or self._default, cost
 
-    def _remember(self, marks: list[int], decision: Decision) -> None:
+    def _remember(self, marks: Iterable[int], decision: Decision) -> None:
         if len(self._refused) >= MOST_REFUSALS:
             self._refused.clear()  # they are asked about again, which is right, only not free
         self._refused.update(dict.fromkeys(marks, (monotonic() + decision.wait, decision)))
@@ -142,7 +142,7 @@ class RateLimiter:
             return
         self._warned = monotonic()
         hint = ""
-        if "x-forwarded-for" in Headers(scope=scope):
+        if header(scope, b"x-forwarded-for"):
             hint = "; it forwards for others, and FORWARDED_ALLOW_IPS does not name it"
         log.warning("rate limits: too many requests from %s%s", address(scope), hint)
 

@@ -1,0 +1,52 @@
+"""What the kit costs a service: its requests against the same on bare FastAPI and SQLAlchemy.
+
+The rival sends the same statements, the look-up of the key included. Then the middleware around
+a route that does nothing: all of it, and each part alone. One worker each, on one machine with the
+client, taking turns; a ratio is of two neighbouring turns' CPU, its spread the middle half of all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.results import Figure, Goal, Result
+from bench.services import Service, cpu
+
+CONNECTIONS = 16
+SPREAD = ("ratio", "low", "high")
+GOALS = {
+    "get": (f"CPU of GET by id, of bare FastAPI and SQLAlchemy's, {CONNECTIONS} at once,", 1.25),
+    "all of them": (
+        f"CPU with all middleware, limits in memory, of bare FastAPI, {CONNECTIONS} at once,",
+        1.4,
+    ),
+}
+
+
+def run() -> Result:
+    """Measure and report."""
+    with TemporaryDirectory(prefix="bench-overhead-") as scratch:
+        measured = Service(Path(scratch)).measure("overhead", "--key={key}")
+    table = [
+        cpu(name, measured["rivals"].get(name, name), int(connections), turns)
+        for connections, turns in measured["turns"].items()
+        for name in turns
+    ]
+    for row in table:
+        print(
+            f"overhead {row['connections']:>3} at once  {row['name']:<26}"
+            f" {row['cpu_us']:5.0f} µs CPU, {row['ratio']:.2f} x bare"
+            f" ({row['low']:.2f} to {row['high']:.2f})  {row['rate']:6.0f} requests/s"
+        )
+    at_once = [row for row in table if row["connections"] == CONNECTIONS]
+    goals = [
+        Goal(claim, row["ratio"], row["low"], row["high"], bound)
+        for row in at_once
+        for claim, bound in (GOALS[name] for name in GOALS if name == row["name"])
+    ]
+    figures = [
+        Figure(row["name"], *(row["cpu_us"] * row[each] / row["ratio"] for each in SPREAD))
+        for row in at_once
+    ]
+    return Result("overhead", "µs CPU a request", figures, goals, {"table": table, **measured})
