@@ -70,7 +70,9 @@ def is_clean(service: Service, toolbox: Toolbox) -> None:
 
 
 def promise(service: Service, env: Mapping[str, str]) -> None:
+    """What `add` says that comes next, but for the suite."""
     run("make", "--silent", "contract", "accept=1", cwd=service.folder, env=env)
+    run("make", "--silent", "documents", cwd=service.folder, env=env)
 
 
 def test_three_resources_and_a_second_version(
@@ -100,7 +102,11 @@ def test_three_resources_and_a_second_version(
     assert "/api/v2/customers" in v2["paths"]
     assert "InvoiceReadV2" in v2["components"]["schemas"]
     assert edited.read_text().endswith(HAND_EDIT)
-    assert git(service.folder, "diff", "--name-only", "HEAD") == ""
+    drawn = (service.folder / "ARCHITECTURE.md").read_text()
+    assert "customers ||--o{ invoices : customer_id" in drawn
+    assert git(service.folder, "diff", "--name-only", "HEAD").split() == [
+        *("ARCHITECTURE.md", "RUNBOOK.md")
+    ]
 
 
 def test_whatever_is_defined_runs(
