@@ -43,9 +43,10 @@ def run() -> Result:
         finally:
             shutil.rmtree(cases)
     print(f"rolling     {done.stdout.strip()}")
-    sent, failed, doubled = map(
-        int, re.findall(r"(\d+) (?:requests|failed|doubled)", done.stdout)[:3]
-    )
+    counts = re.search(r"(\d+) requests, (\d+) failed, (\d+) doubled", done.stdout)
+    if counts is None:
+        raise SystemExit("rolling: the servers were not replaced")
+    sent, failed, doubled = map(int, counts.groups())
     goals = [
         none(f"of {sent} requests in {SECONDS} s of a rolling restart, failed:", failed),
         none("of them, done twice:", doubled),
