@@ -26,16 +26,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(request: pytest.FixtureRequest, everyone: Path) -> Path:
     """A copy of the template as it lies in the work tree, committed or not, and without git.
 
     Nobody who edits a file while the tests run changes what they see.
     """
     source = Path(request.config.getoption("template"))
-    folder = tmp_path_factory.mktemp("template")
-    shutil.copy(source / "copier.yml", folder)
-    shutil.copytree(source / "template", folder / "template")
-    return folder
+    folder = everyone / "as-it-lies"
+
+    def copy() -> None:
+        shutil.copytree(source / "template", folder / "template")
+        shutil.copy(source / "copier.yml", folder)
+
+    return once(folder, copy)
 
 
 @pytest.fixture(scope="session")

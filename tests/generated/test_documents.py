@@ -81,6 +81,7 @@ LEFT = {
     "make alerts": "tests/generated/test_alerts.py",
     "make checklist": "tests/generated/test_checklist.py",
     "python -m bench capacity": "a command of the template's own repository",
+    "roadbed add": "tests/generated/test_add.py",
     "roadbed status": "tests/update/",
     "roadbed update": "tests/update/",
     "roadbed incident": "tests/cli/test_incident.py",
