@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from orders.kit.rate_limit.memory import MOST, MemoryStore
 from orders.kit.rate_limit.policy import RateLimitPolicy
@@ -48,12 +49,13 @@ def main() -> None:
     chosen = parser.parse_args()
     own = str(Path(os.environ.get("VIRTUAL_ENV", ".venv"), "bin", "python"))
     pythons = dict.fromkeys(OURS, own) | dict.fromkeys(PEERS, str(chosen.peers))
-    environment = {"DATABASE_URL": os.environ["DATABASE_URL"]}
+    environment = {"DATABASE_URL": os.environ["DATABASE_URL"], "ENVIRONMENT": "production"}
     with ExitStack() as running:
+        log = running.enter_context(TemporaryFile("w"))
         contenders = []
         for name, python in pythons.items():
             factory = f"tests.idempotency.limiters:{name}"
-            server = serving(environment, factory=factory, python=python, workers=1)
+            server = serving(environment, factory=factory, python=python, workers=1, log=log)
             requests = Requests(PATH, {})
             contenders.append(Contender(name, running.enter_context(server), requests))
         found = {

@@ -9,6 +9,8 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TextIO
 
 import psutil
 from tests.idempotency.load import Requests, load
@@ -75,12 +77,13 @@ def round_trips(
     contender: tuple[str, str, str, str],
     environment: dict[str, str],
     headers: dict[str, str],
+    log: TextIO,
 ) -> float:
     """Messages to PostgreSQL for one request, on average, once its statements are prepared."""
     _, factory, python, path = contender
     with proxied(url) as proxy:
         environment = environment | {"DATABASE_URL": proxy.url, "DATABASE_POOL_SIZE": "1"}
-        with serving(environment, factory=factory, python=python, workers=1) as server:
+        with serving(environment, factory=factory, python=python, workers=1, log=log) as server:
             requests = Requests(path, headers)
             asyncio.run(load(server.port, requests, 1, 1.0))
             proxy.sent.clear()
@@ -102,13 +105,18 @@ def main() -> None:
     wanted = [("bare", PLAIN, own, BARE), ("keyed", PLAIN, own, KEYED)]
     wanted += [(name, f"tests.idempotency.peers:{name}", str(chosen.peers), BARE) for name in PEERS]
     with ExitStack() as stack:
-        environment = {"DATABASE_URL": url, "REDIS_URL": stack.enter_context(redis(chosen.peers))}
-        trips = {each[0]: round_trips(url, each, environment, headers) for each in wanted}
+        log = stack.enter_context(TemporaryFile("w"))
+        environment = {
+            "DATABASE_URL": url,
+            "REDIS_URL": stack.enter_context(redis(chosen.peers)),
+            "ENVIRONMENT": "production",  # where lines are JSON, without colours
+        }
+        trips = {each[0]: round_trips(url, each, environment, headers, log) for each in wanted}
         servers: dict[tuple[str, str], Server] = {}
         contenders = []
         for name, factory, python, path in wanted:
             if (factory, python) not in servers:
-                server = serving(environment, factory=factory, python=python, workers=1)
+                server = serving(environment, factory=factory, python=python, workers=1, log=log)
                 servers[factory, python] = stack.enter_context(server)
             contenders.append(Contender(name, servers[factory, python], Requests(path, headers)))
         found = {
