@@ -91,7 +91,7 @@ def plan(request: Request) -> Plan:
     return Plan(
         service,
         changes,
-        ["make contract accept=1", "make test", "git add --all && git commit"],
+        ["make contract accept=1", "make documents", "make test", "git add --all && git commit"],
         [],
     )
 
