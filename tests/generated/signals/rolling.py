@@ -17,7 +17,7 @@ from .conftest import PATIENCE, Serve, Served
 PAYMENTS = "/api/v1/payments"
 CLIENTS = 8
 SECONDS = float(os.environ.get("ROLLING_SECONDS", "6"))  # of load; `make bench` asks for 60
-PAUSE = 0.05  # of a client between two requests: the load is not to be the machine's limit
+MEASURED = 1.5  # seconds at full speed, to know what half of it is
 
 
 @dataclass
@@ -60,6 +60,7 @@ class Clients:
     balancer: Balancer
     caller: dict[str, str]
     first: int
+    pause: float = 0.0  # of a client between two requests, on average
     done: list[int] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     ending: bool = False
@@ -71,7 +72,16 @@ class Clients:
                 if self.ending:
                     return
                 await self._create(client, amount)
-                await asyncio.sleep(random.uniform(0, 2 * PAUSE))  # noqa: S311
+                await asyncio.sleep(random.uniform(0, 2 * self.pause))  # noqa: S311
+
+    async def slow_down(self) -> float:
+        """Find out how many requests a second the servers bear, and go on with half of that."""
+        before = len(self.done)
+        await asyncio.sleep(MEASURED)
+        most = (len(self.done) - before) / MEASURED
+        # As long a pause as a request takes when nobody pauses: in it, less is to be done.
+        self.pause = CLIENTS / most
+        return most
 
     async def _create(self, client: httpx2.AsyncClient, amount: int) -> None:
         server = random.choice(self.balancer.ready)  # noqa: S311
@@ -109,6 +119,7 @@ async def test_a_rolling_restart_loses_no_request_and_repeats_none(
         first = random.SystemRandom().randrange(10**9, 10**12)
         clients = Clients(balancer, old[0].headers, first)
         load = [asyncio.create_task(clients.run(number)) for number in range(CLIENTS)]
+        most = await clients.slow_down()
         for server in old:
             await asyncio.sleep(SECONDS / 3)
             await start()
@@ -125,7 +136,8 @@ async def test_a_rolling_restart_loses_no_request_and_repeats_none(
         await connection.close()
         doubled = len(stored) - len(set(stored))
         sent = len(clients.done) + len(clients.failed)
-        print(f"{sent} requests, {len(clients.failed)} failed, {doubled} doubled")
+        told = f"{sent} requests, {len(clients.failed)} failed, {doubled} doubled"
+        print(f"{told}; at half of {most:.0f} requests a second")
         assert clients.failed == []
         assert len(clients.done) > SECONDS
         assert sorted(stored) == sorted(clients.done)
