@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from roadbed.adding.writing import Change
     from roadbed.service import Service
 
+# What is to be done with what was added: promised, drawn, tried, kept.
+NEXT = ("make contract accept=1", "make documents", "make test", "git add --all && git commit")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -17,11 +20,9 @@ class Plan:
     Attributes:
         service: the service.
         changes: its files.
-        next: commands that come after.
         warnings: a sentence or two each.
     """
 
     service: Service
     changes: list[Change]
-    next: list[str]
     warnings: list[str]

@@ -90,12 +90,7 @@ def plan(request: Request) -> Plan:
         for path, text in sorted(formatting.formatted(service.folder, files).items())
     ]
     require_free(service.folder, changes)
-    return Plan(
-        service,
-        changes,
-        ["make contract accept=1", "make documents", "make test", "git add --all && git commit"],
-        origin.warnings,
-    )
+    return Plan(service, changes, origin.warnings)
 
 
 def _parent(asked: Field, present: dict[str, Module]) -> dict[str, Any]:

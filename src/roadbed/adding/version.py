@@ -88,12 +88,7 @@ def plan(request: Request) -> Plan:
         for path, text in sorted(formatting.formatted(service.folder, files).items())
     ]
     require_free(service.folder, changes)
-    return Plan(
-        service,
-        changes,
-        ["make contract accept=1", "make documents", "make test", "git add --all && git commit"],
-        [],
-    )
+    return Plan(service, changes, [])
 
 
 def _number(version: str, served: list[int]) -> int:

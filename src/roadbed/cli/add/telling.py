@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from roadbed.adding import writing
+from roadbed.adding.plan import NEXT
 
 if TYPE_CHECKING:
     from roadbed.adding.plan import Plan
@@ -33,7 +34,7 @@ def carry_out(plan: Plan, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
             "files": [{"path": each.path, "change": _change(each)} for each in plan.changes],
             "diff": writing.diff(plan.changes) if dry_run else "",
             "written": not dry_run,
-            "next": plan.next,
+            "next": NEXT,
             "warnings": plan.warnings,
         }
         typer.echo(json.dumps(document, indent=2))
@@ -41,7 +42,7 @@ def carry_out(plan: Plan, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
         typer.echo(writing.diff(plan.changes), nl=False)
     elif not quiet:
         typer.echo("\n".join(f"{_change(each)} {each.path}" for each in plan.changes))
-        typer.echo("\nNext:\n  " + "\n  ".join(plan.next))
+        typer.echo("\nNext:\n  " + "\n  ".join(NEXT))
 
 
 def _change(change: writing.Change) -> str:
