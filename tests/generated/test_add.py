@@ -26,8 +26,8 @@ RESOURCES = (
         *("notes:text?", "status:enum(draft,sent,paid)", "--unique", "number"),
     ],
     [
-        *("line_item", "invoice:ref", "customer:ref?", "price:decimal(10,2)", "sent_at:datetime"),
-        *("active:bool", "extra:json?", "reading:bigint?", "token:uuid"),
+        *("line_item", "active:bool", "invoice:ref", "customer:ref?", "price:decimal(10,2)"),
+        *("sent_at:datetime", "extra:json?", "reading:bigint?", "token:uuid"),
     ],
 )
 HAND_EDIT = "# The team's own words.\n"
