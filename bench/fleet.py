@@ -77,7 +77,7 @@ def run() -> Result:
         Goal(claim, share, share, share, GOAL, at_most=False, unit=""),
         none("those that neither update nor report why:", neither),
     ]
-    return Result("fleet", goals=goals, facts={"outcomes": outcomes})
+    return Result("fleet", goals=goals, facts={"outcomes": dict(outcomes)})
 
 
 def _promise(service: Path) -> None:
