@@ -71,14 +71,16 @@ def definitions(draw: st.DrawFn, size: int) -> list[Definition]:
     made = []
     for number, noun in enumerate(nouns):
         names = draw(st.lists(_NAMES, min_size=1, max_size=7, unique=True))
-        fields = [f"{name}:{draw(_TYPES)}{draw(st.sampled_from(['', '?']))}" for name in names]
+        fields = [
+            _allowed(f"{name}:{draw(_TYPES)}{draw(st.sampled_from(['', '?']))}") for name in names
+        ]
         parents = draw(
             st.lists(st.sampled_from(["payment", *nouns[:number]]), max_size=2, unique=True)
         )
         fields += [f"{parent}:ref{draw(st.sampled_from(['', '?']))}" for parent in parents]
         further = draw(st.lists(_NAMES, max_size=2, unique=True))
         taken = {*names, *parents, *(f"{parent}_id" for parent in parents)}
-        unique = [f"{name}:{draw(_UNIQUE)}" for name in further if name not in taken]
+        unique = [_allowed(f"{name}:{draw(_UNIQUE)}") for name in further if name not in taken]
         fields = [
             each for each in fields if each.partition(":")[0] not in {f"{p}_id" for p in parents}
         ]
@@ -91,6 +93,11 @@ def definitions(draw: st.DrawFn, size: int) -> list[Definition]:
                 kept.append(each)
         made.append(Definition(noun, draw(st.permutations(kept)), unique))
     return made
+
+
+def _allowed(field: str) -> str:
+    """An id is no number."""
+    return re.sub(r"((?:^|_)ids?):(?:big)?int\b", r"\1:uuid", field)
 
 
 def sampled(count: int, size: int, *, anew: bool = False) -> list[list[Definition]]:

@@ -109,6 +109,11 @@ def _field(text: str, unique: list[str]) -> Field:
         raise RoadbedError(
             f"“{text}” is not complete, or too much.", f"Write {name}:{KINDS[kind]}."
         )
+    if kind in {"int", "bigint"} and re.search(r"(^|_)ids?$", name):
+        raise RoadbedError(
+            f"“{text}”: an id that leaves the service is a UUID or a text, and no number.",
+            f"Write {name}:uuid, or name a row of this service: customer:ref.",
+        )
     arguments: tuple[Any, ...] = ()
     if inside is not None:
         words = [word.strip() for word in inside.split(",")]
