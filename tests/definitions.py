@@ -1,5 +1,6 @@
 """Random definitions of resources, for tests and bench: what people may think of, and worse."""
 
+import re
 from dataclasses import dataclass
 
 from hypothesis import HealthCheck, Phase, given, settings

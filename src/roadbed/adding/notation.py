@@ -79,6 +79,7 @@ def fields(written: list[str], unique: list[str], noun: str) -> list[Field]:
     for text in [*written, *further]:
         field = _field(text, unique_names)
         check_field(field.name, noun, refers=field.kind == "ref")
+        _check_id(field)
         column = f"{field.name}_id" if field.kind == "ref" else field.name
         for taken in {column, field.name}:
             if taken in found:
@@ -109,11 +110,6 @@ def _field(text: str, unique: list[str]) -> Field:
         raise RoadbedError(
             f"“{text}” is not complete, or too much.", f"Write {name}:{KINDS[kind]}."
         )
-    if kind in {"int", "bigint"} and re.search(r"(^|_)ids?$", name):
-        raise RoadbedError(
-            f"“{text}”: an id that leaves the service is a UUID or a text, and no number.",
-            f"Write {name}:uuid, or name a row of this service: customer:ref.",
-        )
     arguments: tuple[Any, ...] = ()
     if inside is not None:
         words = [word.strip() for word in inside.split(",")]
@@ -129,6 +125,14 @@ def _field(text: str, unique: list[str]) -> Field:
             f"“{text}” can't be unique: it has room for a few rows.", "Make it longer."
         )
     return Field(name, kind, arguments, required=read["null"] is None, unique=is_unique)
+
+
+def _check_id(field: Field) -> None:
+    if field.kind in {"int", "bigint"} and re.search(r"(^|_)ids?$", field.name):
+        raise RoadbedError(
+            f"“{field.name}”: an id that leaves the service is a UUID or a text, and no number.",
+            f"Write {field.name}:uuid, or name a row of this service: customer:ref.",
+        )
 
 
 def _values(text: str, words: list[str]) -> tuple[str, ...]:
