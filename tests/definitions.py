@@ -98,7 +98,7 @@ def definitions(draw: st.DrawFn, size: int) -> list[Definition]:
 
 def _allowed(field: str) -> str:
     """An id is no number."""
-    return re.sub(r"((?:^|_)ids?):(?:big)?int\b", r"\1:uuid", field)
+    return re.sub(r"((?:^|_)ids?):((big)?int\b|decimal\([^)]*\))", r"\1:uuid", field)
 
 
 def sampled(count: int, size: int, *, anew: bool = False) -> list[list[Definition]]:

@@ -71,7 +71,7 @@ def test_each_type_is_read(text: str, kind: str, arguments: tuple[object, ...]) 
         *("status:enum(a,b c)", "status:enum(a,'b')", "status:enum(a,é)", "status:enum(a,-b)"),
         *('status:enum(a,"b)', "status:enum(a,%s)", "status:enum(a,{{b}})"),
         *("customer:ref(customers)", "customer:ref:customers"),
-        *("item_id:int", "item_id:bigint?", "item_ids:bigint", "ids:int"),
+        *("item_id:int", "item_id:bigint?", "item_ids:bigint", "ids:int", "item_id:decimal(9,2)"),
     ],
 )
 def test_what_looks_like_it_is_refused_in_two_sentences(text: str) -> None:

@@ -128,7 +128,7 @@ def _field(text: str, unique: list[str]) -> Field:
 
 
 def _check_id(field: Field) -> None:
-    if field.kind in {"int", "bigint"} and re.search(r"(^|_)ids?$", field.name):
+    if field.kind in {"int", "bigint", "decimal"} and re.search(r"(^|_)ids?$", field.name):
         raise RoadbedError(
             f"“{field.name}”: an id that leaves the service is a UUID or a text, and no number.",
             f"Write {field.name}:uuid, or name a row of this service: customer:ref.",
