@@ -28,7 +28,7 @@ def section(file: Path) -> str:
 
 def newest() -> Path:
     """The last day's results."""
-    return max(RESULTS.glob("*.json"))
+    return max(RESULTS.glob("[0-9]*.json"))
 
 
 def written(readme: str, content: str) -> str:
