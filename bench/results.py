@@ -45,6 +45,7 @@ class Goal:
         low, high: the spread of that.
         bound: what it is held to.
         at_most: whether less is better.
+        absolute: no ratio, whose spread is part of it: the value itself is held to the bound.
     """
 
     claim: str
@@ -54,10 +55,13 @@ class Goal:
     bound: float
     at_most: bool = True
     unit: str = "x"
+    absolute: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether it is met, or missed by no more than the spread."""
+        """Whether it is met, or, for a ratio, missed by no more than the spread."""
+        if self.absolute:
+            return self.value <= self.bound if self.at_most else self.value >= self.bound
         return self.low <= self.bound if self.at_most else self.high >= self.bound
 
     @property
@@ -115,7 +119,7 @@ def times(
 
 def guard(claim: str, runs: list[float], seconds: float) -> Goal:
     """An absolute limit, for what has no rival."""
-    return Goal(claim, statistics.median(runs), *_spread(runs), seconds, unit="s")
+    return Goal(claim, statistics.median(runs), *_spread(runs), seconds, unit="s", absolute=True)
 
 
 def none(claim: str, count: int) -> Goal:

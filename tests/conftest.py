@@ -90,3 +90,14 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory, nobodys_machine: None) ->
             shutil.copy(CHECKOUT / name, copy / name)
     git_save(copy, tag="v9.9.9")
     return copy
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Where promtool is. CI has it; elsewhere these tests are left out, and say so."""
+    found = shutil.which("promtool")
+    if not found and os.environ.get("CI"):
+        pytest.fail("promtool is missing: apt install prometheus")
+    if not found:
+        pytest.skip("promtool is missing: apt install prometheus")
+    return found

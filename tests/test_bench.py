@@ -24,6 +24,8 @@ CHECKOUT = Path(__file__).parents[1]
         (Goal("x", 2.4, 2.2, 2.6, 2, at_most=False), True),
         (Goal("missed by less than the spread", 1.9, 1.8, 2.0, 2, at_most=False), True),
         (Goal("missed", 1.8, 1.7, 1.9, 2, at_most=False), False),
+        (results.guard("a limit has no spread", [1.0, 1.2, 1.2, 1.3], 1.25), True),
+        (results.guard("missed", [1.0, 1.3, 1.3, 1.3], 1.25), False),
         (results.none("x", 0), True),
         (results.none("x", 1), False),
     ],

@@ -95,7 +95,26 @@ def test_without_rules_nobody_knows(tmp_path: Path) -> None:
     assert state(tmp_path, files, "RB401") is State.UNKNOWN
 
 
-TESTS = "rule_files: [alerts.yml]\ntests: []\n"
+# Half an hour of quick answers, then as many slow ones; another alert, and nonsense about it.
+OTHER = "  - name: others\n    rules:\n      - {alert: Down, expr: up == 0, for: 1m}\n"
+TESTS = """\
+rule_files: [al*.yml]
+evaluation_interval: 1m
+group_eval_order: [latency, others]
+tests:
+  - interval: 30s
+    input_series:
+      - {series: 'http_seconds_bucket{le="0.1"}', values: 0+60x60 3600+0x60}
+      - {series: 'http_seconds_bucket{le="1"}', values: 0+60x120}
+      - {series: 'http_seconds_bucket{le="+Inf"}', values: 0+60x120}
+      - {series: http_seconds_count, values: 0+60x120}
+    alert_rule_test:
+      - {alertname: P95Doubled, eval_time: 34m, exp_alerts: []}
+      - {alertname: P95Doubled, eval_time: 38m, exp_alerts: [{exp_labels: {severity: page}}]}
+      - {alertname: Down, eval_time: 38m, exp_alerts: [{}]}
+  - alert_rule_test:
+      - {alertname: Down, eval_time: 5m, exp_alerts: [{}]}
+"""
 
 
 @pytest.mark.parametrize(
@@ -118,6 +137,27 @@ def test_promtool_is_asked_where_it_is(
     assert result.state is expected
     said = [each for each in result.evidence if "promtool" in each.message]
     assert [each.state for each in said] == [expected if script else State.NA]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "expected"),
+    [
+        ("", "", State.PASS),
+        ("eval_time: 34m", "eval_time: 37m", State.FAIL),
+        ("alertname: P95Doubled", "alertname: Down", State.NA),
+        ("interval: 30s", "interval: soon", State.FAIL),
+    ],
+)
+def test_promtool_tries_this_alert_with_its_records_and_no_other(
+    tmp_path: Path, promtool: str, wrong: str, right: str, expected: State
+) -> None:
+    assert promtool
+    tests = TESTS.replace(wrong, right) if wrong else TESTS
+    files = {"ops/alerts.yml": GOOD["recorded"] + OTHER, "ops/alerts_test.yml": tests}
+    result = ask(tmp_path / "service", files, "RB401")
+    said = [each.state for each in result.evidence if "promtool" in each.message]
+    assert said == ([] if expected is State.NA else [expected])
+    assert not any(str(tmp_path) in each.message for each in result.evidence)
 
 
 # RB402 ----------------------------------------------------------------------------------------

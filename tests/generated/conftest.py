@@ -1,6 +1,5 @@
 """What the tests of generated services share: the template as it lies here, services, a machine."""
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -125,17 +124,6 @@ def types_cache(
 
 def _check_types(toolbox: Toolbox, service: Service, cache: Path) -> None:
     toolbox.run(service, "mypy", "--cache-dir", cache)
-
-
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    """Where promtool is. CI has it; elsewhere these tests are left out, and say so."""
-    found = shutil.which("promtool")
-    if not found and os.environ.get("CI"):
-        pytest.fail("promtool is missing: apt install prometheus")
-    if not found:
-        pytest.skip("promtool is missing: apt install prometheus")
-    return found
 
 
 def commit(folder: Path, env: dict[str, str]) -> None:

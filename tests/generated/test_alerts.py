@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -79,6 +80,22 @@ def test_the_alerts_and_their_tests_are_well_formed(service: Service, promtool: 
         for case in test["alert_rule_test"]
     }
     assert expected == {(name, fires) for name in alerts(service) for fires in (True, False)}
+
+
+def test_the_checklist_has_the_doubling_tried(service: Service, promtool: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "roadbed",
+        "check",
+        service.folder,
+        "--select",
+        "RB401",
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert Path(promtool).name == "promtool"
+    assert "promtool passes the tests of P95LatencyDoubled" in done.stdout
 
 
 def checked(promtool: str, *arguments: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,6 +50,27 @@ def test_after_a_kill_the_next_run_takes_the_database_over(default_home: Home) -
     with make_run(default_home.folder, default_home.env) as following:
         assert postgres_of(default_home.folder) == left_behind
         following.is_the_last_to_use(left_behind)
+
+
+def test_four_at_once_on_a_new_database_share_it(default_home: Home) -> None:
+    shutil.rmtree(default_home.folder / ".postgres", ignore_errors=True)
+    python = [".venv/bin/python", "-m", "dev.postgres", "true"]
+    with ExitStack() as stack:
+        four = [
+            stack.enter_context(
+                subprocess.Popen(
+                    python,
+                    cwd=default_home.folder,
+                    env=default_home.env,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(4)
+        ]
+        for one in four:
+            assert one.communicate()[1] == ""
+            assert one.returncode == 0
 
 
 def test_with_a_database_of_the_team_nothing_is_started_and_nothing_in_it_is_touched(

@@ -24,7 +24,7 @@ NEEDED = {
 
 
 def check(folder: Path) -> checking.Report:
-    """All rules, on the day of the tests, without other programs: promtool alone takes 5 s."""
+    """All rules, on the day of the tests, without other programs, which answer for themselves."""
     rules = list(catalogue.RULES)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PATH", "")

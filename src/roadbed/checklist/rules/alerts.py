@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roadbed.checklist import programs
-from roadbed.checklist.evidence import Place, failed, irrelevant, passed, unknown, warned
+from roadbed.checklist.evidence import Place, failed, passed, unknown, warned
 from roadbed.checklist.rule import Item, Rule
+from roadbed.checklist.rules import promtool
 from roadbed.checklist.rules.histograms import COARSE_HISTOGRAM
 
 if TYPE_CHECKING:
@@ -44,12 +43,12 @@ class _Doubling:
 def no_latency_alert(service: Service) -> Iterator[Evidence]:
     """An alert fires when p95 latency has doubled for 5 minutes."""
     rules = service.alerts
-    if not rules.files:
+    if not rules.groups:
         yield unknown(
             "There are no Prometheus rules here: where alerts live elsewhere, say so in a waiver"
         )
         return
-    found = False
+    found: list[str] = []
     reader = _Expressions(rules.records)
     for alert in rules.alerts:
         try:
@@ -58,15 +57,15 @@ def no_latency_alert(service: Service) -> Iterator[Evidence]:
             yield failed(f"The expression of {alert.name} is no PromQL", alert, subject=alert.name)
             continue
         if doubling is not None:
-            found = True
+            found.append(alert.name)
             yield from _judged(alert, doubling)
     if not found:
         yield failed(
             f"None of {len(rules.alerts)} alerts compares the 95th percentile with twice its baseline",
-            Place(rules.files[0]),
+            Place(next(iter(rules.groups))),
             subject="p95",
         )
-    yield from _promtool(service)
+    yield from promtool.trial(service, found)
 
 
 def _judged(alert: Alert, doubling: _Doubling) -> Iterator[Evidence]:
@@ -235,29 +234,6 @@ def _children(node: Any) -> Iterator[Any]:
         yield from node.args
 
 
-def _promtool(service: Service) -> Iterator[Evidence]:
-    """What the unit tests of the rules say, where promtool is."""
-    tests = service.alerts.tests
-    if not tests:
-        return
-    tool = shutil.which("promtool")
-    if tool is None:
-        yield irrelevant(
-            "The rules' tests were not run: promtool is not installed", Place(tests[0])
-        )
-        return
-    for path in tests:
-        content, said = programs.run(tool, "test", "rules", path, at=service.tree.root)
-        words = " ".join(said.split())[-300:]
-        if content is None:
-            yield unknown(f"promtool did not finish: {words}", Place(path))
-        elif content:
-            yield passed("promtool's tests of the rules pass", Place(path))
-        else:
-            message = f"promtool's tests of the rules fail: {words}"
-            yield failed(message, Place(path), subject="promtool")
-
-
 RULES = (
     Rule(
         code="RB401",
@@ -268,8 +244,8 @@ RULES = (
         how=(
             "Prometheus rules in YAML, parsed by promql-parser with recording rules followed: a"
             " histogram_quantile(0.95, …) against a multiple of its own past, `for: 5m`. Windows longer"
-            " than a third of that, and a missing traffic guard, warn. promtool runs the rules' tests"
-            " where it is installed."
+            " than a third of that, and a missing traffic guard, warn. Where promtool is installed, it"
+            " runs those of the rules' tests that are about this alert."
         ),
         mistakes="Alerts outside of Prometheus are not seen: unknown, or a waiver that says where.",
         mend="p95 > 2 * p95 of yesterday's median and rate > 1, for 5m, on a window of 1m.",
