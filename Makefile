@@ -5,7 +5,9 @@
 
 PYTHON ?= python3
 UV = $(or $(shell command -v uv),.venv/bin/uv)
+# What only makes services needs a third of what tests need, and less of a wait.
 READY := .venv/.ready
+RUNS := .venv/.runs
 
 # A caller's Python must not leak into ours, nor our arguments into a service's make.
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV args dest name only
@@ -13,7 +15,7 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV args dest name only
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-new: named $(READY) ## Make a service: name=orders [dest=out/orders] [args='-d team=…']
+new: named $(RUNS) ## Make a service: name=orders [dest=out/orders] [args='-d team=…']
 	@.venv/bin/roadbed new '$(name)' '$(or $(dest),out/$(name))' $(args)
 
 named:
@@ -37,10 +39,14 @@ bench: $(READY) ## Measure against rivals, side by side; only=new picks one
 lock: $(READY) ## Pin requirements.in, with hashes, to what is newest
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-emit-index-url pyproject.toml requirements.in --output-file requirements.txt
+	@echo hatchling | .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-emit-index-url --constraint requirements.txt pyproject.toml - --output-file requirements-run.txt
 	@cd tests/generated/fuzz && ../../../.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-emit-index-url requirements.in --output-file requirements.txt
 
-$(READY): requirements.txt pyproject.toml hatch_build.py
+$(READY): PINS := requirements.txt
+$(RUNS): PINS := $(if $(wildcard $(READY)),requirements.txt,requirements-run.txt)
+$(READY) $(RUNS): requirements.txt requirements-run.txt pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Roadbed needs Python 3.11 or newer: install it, or name it: make PYTHON=python3.12 …' >&2; exit 2; }
 	@git --version >/dev/null || { echo 'Roadbed needs git: install it.' >&2; exit 2; }
@@ -51,6 +57,6 @@ $(READY): requirements.txt pyproject.toml hatch_build.py
 		sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt; \
 		.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt; }
 	@test -x .venv/bin/python || $(UV) venv --quiet --python '$(PYTHON)' .venv
-	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements.txt
+	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes $(PINS)
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch $(RUNS) $(if $(filter requirements.txt,$(PINS)),$(READY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -74,11 +75,26 @@ def test_it_bootstraps_itself_with_the_uv_that_is_there(clone: Path) -> None:
     version = subprocess.check_output([clone / ".venv/bin/roadbed", "--version"], text=True)
     assert version == "roadbed 0.1.0, template v9.9.9\n"
 
+    assert not (clone / ".venv/bin/mypy").exists()  # it is nothing that a service is made with
+
+    before = (clone / ".venv/.runs").stat().st_mtime
+    assert make(".venv/.ready", at=clone, PATH=tools, VIRTUAL_ENV="/no").returncode == 0
+    assert (clone / ".venv/bin/mypy").exists()
+    assert (clone / ".venv/.runs").stat().st_mtime > before
+    assert make("--question", ".venv/.runs", at=clone, PATH=tools).returncode == 0
     with (clone / "requirements.txt").open("a") as pins:
         pins.write("# changed\n")
-    before = (clone / ".venv/.ready").stat().st_mtime
-    assert make(".venv/.ready", at=clone, PATH=tools, VIRTUAL_ENV="/no").returncode == 0
-    assert (clone / ".venv/.ready").stat().st_mtime > before
+    assert make("--question", ".venv/.ready", at=clone, PATH=tools).returncode == 1
+
+
+def test_what_makes_services_is_a_part_of_what_tests_need() -> None:
+    few, all_ = (
+        set(re.findall(r"^(\S+==\S+)[^#]*?(--hash=\S+)", text, re.MULTILINE))
+        for name in ("requirements-run.txt", "requirements.txt")
+        for text in [(CHECKOUT / name).read_text()]
+    )
+    assert 20 < len(few) < len(all_) / 2
+    assert few < all_
 
 
 def test_a_service_is_made_where_dest_says(small: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -64,32 +65,55 @@ def uv() -> str:
 def run(*command: str, at: Path) -> None:
     """Run a command in the folder `at`, and wait for it.
 
-    Interrupted, it interrupts the command and all that the command started, and waits for them.
-
     Raises:
-        CommandFailed: it exited with another code than 0.
-        KeyboardInterrupt: as it was.
+        CommandFailed, KeyboardInterrupt: as `Running.wait`.
     """
-    # A file and not a pipe: a server that outlives the command would hold a pipe open.
-    with TemporaryFile() as output:
-        process = subprocess.Popen(
+    Running(*command, at=at).wait()
+
+
+class Running:
+    """A command that goes on in the folder `at`, beside others."""
+
+    def __init__(self, *command: str, at: Path) -> None:
+        self.began = time.perf_counter()
+        self._name = command[0]
+        # A file and not a pipe: a server that outlives the command would hold a pipe open.
+        self._output = TemporaryFile()  # noqa: SIM115 (for as long as the command goes on)
+        self._process = subprocess.Popen(
             command,
             cwd=at,
             env=environment(),
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=self._output,
             stderr=subprocess.STDOUT,
             process_group=0,
         )
-        try:
-            code = process.wait()
-        except BaseException:
-            _stop(process)
-            raise
-        if code:
-            output.seek(0)
-            lines = output.read().decode(errors="replace").rstrip().splitlines()
-            raise CommandFailed("\n".join(lines[-_TAIL:]) or f"{command[0]} exited with {code}")
+
+    def wait(self) -> None:
+        """Wait for its end.
+
+        Interrupted, it interrupts the command and all that the command started, and waits for them.
+
+        Raises:
+            CommandFailed: it exited with another code than 0.
+            KeyboardInterrupt: as it was.
+        """
+        with self._output as output:
+            try:
+                code = self._process.wait()
+            except BaseException:
+                _stop(self._process)
+                raise
+            if code:
+                output.seek(0)
+                lines = output.read().decode(errors="replace").rstrip().splitlines()
+                raise CommandFailed("\n".join(lines[-_TAIL:]) or f"{self._name} exited with {code}")
+
+    def stop(self) -> None:
+        """End it, unless it came to its end."""
+        if self._process.poll() is None:
+            _stop(self._process)
+        self._output.close()
 
 
 def makes(folder: Path, target: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from roadbed.template import opened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from roadbed.commands import Running
     from roadbed.rendering import Answers
     from roadbed.template import Version
 
@@ -203,9 +204,13 @@ def _answers(request: Request, source: _Source) -> Answers:
     return rendering.ask(source.tree, given) if request.interactive else given
 
 
+_BESIDE = ("migrate", "test")  # of the other steps they need nothing but the installation
+
+
 def _finish(creation: Creation, request: Request, report: Callable[[Step], None]) -> None:
     """Take the steps after rendering: each may fail, and needs another that comes before it."""
     run = partial(commands.run, at=creation.path)
+    beside: dict[str, Running] = {}
     later: dict[str, tuple[str, Callable[[], None]]] = {
         "lock": ("render", lambda: run(commands.uv(), "lock")),
         "install": ("lock", lambda: run("make", "install")),
@@ -213,20 +218,30 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
         "contract": ("install", lambda: run("make", "contract", "accept=1")),
         "documents": ("install", lambda: run(*_documents(creation.path))),
         "commit": ("render", lambda: _commit(creation)),
-        "migrate": ("install", lambda: run("make", "migrate")),
-        "test": ("migrate", lambda: run("make", "test")),
+        **{name: ("install", partial(_wait, beside, name)) for name in _BESIDE},
     }
-    for name, (needed, action) in later.items():
-        step = Step(name, detail=f"needs {needed}")
-        if name in request.left_out:
-            step.state, step.detail = State.LEFT_OUT, request.left_out[name]
-        elif creation.names(State.STOPPED):
-            step.detail = "stopped"
-        elif needed in creation.names(State.DONE):
-            with suppress(CommandFailed, git.GitError, NotHere, KeyboardInterrupt):
-                with timed(step, report):
-                    action()
-        creation.steps.append(step)
+    with ExitStack() as stack:
+        for name, (needed, action) in later.items():
+            step = Step(name, detail=f"needs {needed}")
+            if name in request.left_out:
+                step.state, step.detail = State.LEFT_OUT, request.left_out[name]
+            elif creation.names(State.STOPPED):
+                step.detail = "stopped"
+            elif needed in creation.names(State.DONE):
+                if name in beside:
+                    step.seconds = time.perf_counter() - beside[name].began
+                with suppress(CommandFailed, git.GitError, NotHere, KeyboardInterrupt):
+                    with timed(step, report):
+                        action()
+            creation.steps.append(step)
+            if name == "install" and step.state is State.DONE:
+                for each in (each for each in _BESIDE if each not in request.left_out):
+                    beside[each] = commands.Running("make", each, at=creation.path)
+                    stack.callback(beside[each].stop)
+
+
+def _wait(beside: dict[str, Running], name: str) -> None:
+    beside[name].wait()
 
 
 def _documents(service: Path) -> tuple[str, str]:

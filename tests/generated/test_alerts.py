@@ -83,17 +83,8 @@ def test_the_alerts_and_their_tests_are_well_formed(service: Service, promtool: 
 
 
 def test_the_checklist_has_the_doubling_tried(service: Service, promtool: str) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "roadbed",
-        "check",
-        service.folder,
-        "--select",
-        "RB401",
-        "--json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    check = ["-m", "roadbed", "check", str(service.folder), "--select", "RB401", "--json"]
+    done = subprocess.run([sys.executable, *check], capture_output=True, text=True, check=True)
     assert Path(promtool).name == "promtool"
     assert "promtool passes the tests of P95LatencyDoubled" in done.stdout
 
