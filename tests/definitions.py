@@ -45,7 +45,7 @@ _WORD = st.text("abdegiklmnoprtuvwxyz", min_size=3, max_size=8)
 _HARD_WORDS = (
     "time position precision text type name value values status index number character interval "
     "row rows level access action data hash next service caller session request response text sa op "
-    "revision upgrade now payment payments count router column limit_ key keys items item_id"
+    "revision upgrade now payment payments count router column limit_ key keys items item_id none"
 )
 _HARD = st.sampled_from(_HARD_WORDS.split())
 _PLAIN_TYPES = "text int bigint bool date datetime uuid json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 
 import pytest
 import yaml
@@ -47,6 +48,18 @@ def test_no_field_hides_what_python_or_pydantic_mean() -> None:
         if name == name.lower() and len(name) > 1:
             with pytest.raises(RoadbedError):
                 check_field(name, "invoice")
+
+
+def test_no_fields_type_hides_what_stands_for_something_else() -> None:
+    """A field `kind` of some length has a type `Kind` in the module's schemas."""
+    (schemas,) = CHECKOUT.glob("template/src/*/modules/*/schemas.py.jinja")
+    imports = re.findall(r"^from .+ import (.+)$", schemas.read_text(), re.MULTILINE)
+    names = {name for line in imports for name in line.split(", ") if name != name.lower()}
+    assert {"AfterValidator", "JsonValue", "Moment"} <= names
+    fields = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in names}
+    for name in fields | {word.lower() for word in keyword.kwlist}:
+        with pytest.raises(RoadbedError):
+            check_field(name, "invoice")
 
 
 @pytest.mark.parametrize(

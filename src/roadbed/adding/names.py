@@ -24,10 +24,10 @@ _COLUMNS = "id public_id account_id created_at updated_at deleted_at deleted_by 
 AUDITED = frozenset(_COLUMNS.split())
 # What the files of a module, a model or a body call something else by.
 _TAKEN = """
-    annotated any bool construct copy date datetime decimal deletion dict field fields from_orm given
-    input int json left_out list literal mapped_column metadata moment model output page parse_file
-    parse_obj parse_raw partial registry relationship schema schema_json self set str tuple
-    type_annotation_map update_forward_refs uuid validate
+    after_validator annotated any bool construct copy date datetime decimal deletion dict field
+    fields from_orm given input int json json_value left_out list literal mapped_column metadata
+    model moment none output page parse_file parse_obj parse_raw partial registry relationship
+    schema schema_json self set str tuple type_annotation_map update_forward_refs uuid validate
 """
 _IN_USE = frozenset(_TAKEN.split())
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
