@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,9 +82,10 @@ class Preview(Rendered):
 
 @dataclass(frozen=True)
 class Creation(Rendered):
-    """What `new` made, in steps that may have failed."""
+    """What `new` made, in steps that may have failed, and the seconds that all of it took."""
 
     steps: list[Step]
+    seconds: float = 0.0
 
     def names(self, *states: State) -> set[str]:
         """The steps that stand there."""
@@ -135,7 +136,7 @@ def create(request: Request, report: Callable[[Step], None] = lambda step: None)
         )
         _finish(creation, request, report)
     creation.warnings.extend(_unanswered(answers))
-    return creation
+    return replace(creation, seconds=time.perf_counter() - began)
 
 
 def preview(request: Request) -> Preview:

@@ -38,7 +38,7 @@ def _tell_in_words(creation: Creation) -> None:
     typer.echo(f"from template {creation.version} ({creation.source})\n")
     for step in creation.steps:
         typer.echo(f"  {progress.line(step)}")
-    typer.echo(f"  = total    {sum(step.seconds for step in creation.steps):6.1f} s")
+    typer.echo(f"  = total    {creation.seconds:6.1f} s")
     if not creation.remedy:
         typer.echo("\nNext:\n  " + "\n  ".join(_next(creation)))
 
