@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roadbed.cli.failures import told
+from roadbed.cli.options import Debug
 from roadbed.errors import RoadbedError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def check(
         bool, typer.Option("--verbose", "-v", help="Every piece of evidence.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the last line only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Verify the article's scalability checklist on Python services, with evidence."""
     with told(debug=debug, written="Stopped."):

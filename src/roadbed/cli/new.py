@@ -11,6 +11,7 @@ import typer
 from roadbed.cli import closing, progress
 from roadbed.cli.arguments import answered, may_ask
 from roadbed.cli.failures import told
+from roadbed.cli.options import Debug, Json, Quiet
 from roadbed.errors import RoadbedError
 
 EXAMPLES = """
@@ -53,9 +54,9 @@ def new(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the files it would make, and make none.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Make a service: files, lock, installation, contract, first commit, migrations, tests."""
     with told(debug=debug):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roadbed.cli.failures import told
+from roadbed.cli.options import Debug, Json, Quiet
 
 if TYPE_CHECKING:
     from roadbed.update.status import Status
@@ -33,9 +34,9 @@ def status(
     template: Annotated[
         str | None, typer.Option(metavar="PATH|URL", help="Look for newer versions there.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Say how far services are behind: exit code 0 current, 1 update available, 2 error."""
     with told(debug=debug):

@@ -10,6 +10,7 @@ import typer
 from roadbed.cli import progress
 from roadbed.cli.arguments import answered, may_ask
 from roadbed.cli.failures import told
+from roadbed.cli.options import Debug, Json, Quiet
 from roadbed.errors import RoadbedError
 
 EXAMPLES = """
@@ -52,9 +53,9 @@ def update(
         str | None,
         typer.Option(metavar="PATH|URL", help="The template, from now on, if it has moved."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Bring in what the template changed: one commit, or conflicts to resolve (exit code 1)."""
     with told(debug=debug):

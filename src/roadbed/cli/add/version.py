@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from roadbed.cli.add.options import Debug, DryRun, In, Json, Quiet
+from roadbed.cli.add.options import DryRun, In
 from roadbed.cli.failures import told
+from roadbed.cli.options import Debug, Json, Quiet
 from roadbed.errors import RoadbedError
 
 EXAMPLES = """

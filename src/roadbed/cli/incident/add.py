@@ -11,8 +11,9 @@ import typer
 from roadbed.cli.failures import told
 from roadbed.cli.incident import telling
 from roadbed.cli.incident.asking import completed, may_ask
-from roadbed.cli.incident.options import Debug, Json, OneRunbook, Quiet
+from roadbed.cli.incident.options import OneRunbook
 from roadbed.cli.incident.telling import plain, styled
+from roadbed.cli.options import Debug, Json, Quiet
 from roadbed.errors import RoadbedError
 
 if TYPE_CHECKING:

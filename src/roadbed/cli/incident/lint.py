@@ -6,8 +6,9 @@ import typer
 
 from roadbed.cli.failures import told
 from roadbed.cli.incident import telling
-from roadbed.cli.incident.options import Debug, Json, Quiet, Runbooks
+from roadbed.cli.incident.options import Runbooks
 from roadbed.cli.incident.telling import plain, styled
+from roadbed.cli.options import Debug, Json, Quiet
 
 EXAMPLES = """\
 \b

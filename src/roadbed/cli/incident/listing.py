@@ -10,16 +10,8 @@ import typer
 
 from roadbed.cli.failures import told
 from roadbed.cli.incident import telling
-from roadbed.cli.incident.options import (
-    Debug,
-    Json,
-    Quiet,
-    Runbooks,
-    Services,
-    Severities,
-    Since,
-    Tags,
-)
+from roadbed.cli.incident.options import Runbooks, Services, Severities, Since, Tags
+from roadbed.cli.options import Debug, Json, Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

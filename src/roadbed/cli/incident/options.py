@@ -46,6 +46,3 @@ Severities = Annotated[
 Since = Annotated[
     str | None, typer.Option(metavar="DATE|DAYS", help="Not older: 2025-06-15, or 90d.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]

@@ -8,7 +8,8 @@ import typer
 
 from roadbed.cli.failures import told
 from roadbed.cli.incident import telling
-from roadbed.cli.incident.options import Debug, Json, OneRunbook, Quiet
+from roadbed.cli.incident.options import OneRunbook
+from roadbed.cli.options import Debug, Json, Quiet
 
 EXAMPLES = """\
 \b

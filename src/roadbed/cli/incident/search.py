@@ -10,8 +10,9 @@ import typer
 
 from roadbed.cli.failures import told
 from roadbed.cli.incident import telling
-from roadbed.cli.incident.options import Debug, In, Json, Quiet, Services, Severities, Since, Tags
+from roadbed.cli.incident.options import In, Services, Severities, Since, Tags
 from roadbed.cli.incident.telling import marked, plain, styled
+from roadbed.cli.options import Debug, Json, Quiet
 
 if TYPE_CHECKING:
     from roadbed.incidents.search.query import Answer, Hit

@@ -8,8 +8,9 @@ import typer
 
 from roadbed.cli.failures import told
 from roadbed.cli.incident import telling
-from roadbed.cli.incident.options import Debug, In, Json
+from roadbed.cli.incident.options import In
 from roadbed.cli.incident.telling import plain, styled
+from roadbed.cli.options import Debug, Json
 
 EXAMPLES = """\
 \b
