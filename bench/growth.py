@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -48,7 +49,9 @@ def run() -> Result:
             small, large = make(ground)
             contenders = [Contender(f"{TIMES} x", large), Contender(unit, small)]
             many, few = measured = measure(contenders, rounds=ROUNDS)
-            figures += report(name, measured)
+            figures += [
+                replace(each, name=f"{name}, {each.name}") for each in report(name, measured)
+            ]
             claim = f"{name}: {TIMES} times {unit} take, of {unit},"
             goals.append(times(claim, many.seconds, few.seconds, TIMES))
     return Result("growth", "s", figures, goals)

