@@ -31,7 +31,8 @@ def run_inside(script: str, libraries: Sequence[str] = ()) -> Result:
     With other libraries, in an environment like the service's that has them, too. BENCH_SERVICE names an installed service to measure instead of a new one; it keeps its rows.
     """
     with installed() as service:
-        python, failed = service / ".venv" / "bin" / "python", {}
+        python = service / ".venv" / "bin" / "python"
+        failed: dict[str, str] = {}
         if libraries:
             python, failed = peers.beside(service, libraries)
         # One caller at full speed: what limits cost is measured by itself.

@@ -1,6 +1,7 @@
 """What the kit costs a service: its requests against the same on bare FastAPI and SQLAlchemy.
 
-The rival sends the same statements, the look-up of the key included. Then the middleware around
+The rival sends the same statements, the look-up of the key included; the floor is the driver alone,
+without FastAPI and SQLAlchemy. Then the middleware around
 a route that does nothing: all of it, and each part alone. One worker each, on one machine with the
 client, taking turns; a ratio is of two neighbouring turns' CPU, its spread the middle half of all.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.peers import PROFILER, beside
 from bench.results import Figure, Goal, Result
 from bench.services import Service, cpu
 
@@ -27,7 +29,11 @@ GOALS = {
 def run() -> Result:
     """Measure and report."""
     with TemporaryDirectory(prefix="bench-overhead-") as scratch:
-        measured = Service(Path(scratch)).measure("overhead", "--key={key}")
+        service = Service(Path(scratch))
+        measured = service.measure("overhead", "--key={key}")
+        profiler, _ = beside(service.folder, [PROFILER])
+        path = ("--method=GET", f"--path={measured['path']}", "--key={key}")
+        profile = service.profile(profiler, "orders.main:create_app", *path)
     table = [
         cpu(name, measured["rivals"].get(name, name), int(connections), turns)
         for connections, turns in measured["turns"].items()
@@ -49,4 +55,5 @@ def run() -> Result:
         Figure(row["name"], *(row["cpu_us"] * row[each] / row["ratio"] for each in SPREAD))
         for row in at_once
     ]
-    return Result("overhead", "µs CPU a request", figures, goals, {"table": table, **measured})
+    facts = {"table": table, **measured}
+    return Result("overhead", "µs CPU a request", figures, goals, facts, profile=profile)

@@ -1,7 +1,8 @@
 """Page latency at depth, OFFSET against keyset: in SQL, and through the endpoint.
 
-Through the endpoint also as sqlakeyset and fastapi-pagination make pages, by cursor and with their
-default count: the same application, caller and query, so that only the paging differs.
+Through the endpoint also as sqlakeyset and fastapi-pagination make pages: by cursor, and by OFFSET
+with the count that fastapi-pagination makes by default. The same application, caller and query, so
+that only the paging differs.
 
 In a generated service's own table, on its own PostgreSQL. BENCH_ROWS sets the size: depths that
 the table does not reach are left out, and so are their goals.

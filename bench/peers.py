@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+PROFILER = "pyinstrument==5.1.3"
 LAST_WORDS = 300  # characters
 _LEFT_OUT = {"VIRTUAL_ENV", "PYTHONPATH"}
 
@@ -39,12 +40,15 @@ def beside(service: Path, packages: Iterable[str]) -> tuple[Path, dict[str, str]
     return python, install(python, packages)
 
 
-def install(python: Path, packages: Iterable[str]) -> dict[str, str]:
-    """Install each by itself; the last words of those that can't be, by their names."""
-    failed = {}
+def install(python: Path, packages: Iterable[str], *, into: Path | None = None) -> dict[str, str]:
+    """Install each by itself; the last words of those that can't be, by their names.
+
+    Into a folder for PYTHONPATH, if one is given, else into the environment of `python`.
+    """
+    failed, target = {}, [f"--target={into}"] if into else []
     for package in packages:
         try:
-            _uv("pip", "install", "--quiet", "--python", str(python), package)
+            _uv("pip", "install", "--quiet", "--python", str(python), *target, package)
         except subprocess.CalledProcessError as error:
             failed[package] = last_words(error)
     return failed

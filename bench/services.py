@@ -35,16 +35,21 @@ class Service:
         _run(find_uv_bin(), "sync", "--frozen", "--quiet", at=self.folder)
         _run(self._python, "-m", "dev.postgres", "alembic", "upgrade", "heads", at=self.folder)
 
-    def measure(self, module: str, *arguments: str) -> Any:
+    def measure(self, module: str, *arguments: str, python: Path | None = None) -> Any:
         """Run a module of `inside/` with the service's database; returns the JSON that it prints.
 
-        `{key}` in an argument becomes an API key.
+        `{key}` in an argument becomes an API key; `python` is another environment's than its own.
         """
         who = ("--account", "bench", "--name", "bench", "--scope", "*")
         key = self._inside(self._python, "-m", "orders", "keys", "create", *who).strip()
         given = [argument.replace("{key}", key) for argument in arguments]
-        printed = self._inside(self._python, "-m", f"tests.idempotency.{module}", *given)
+        printed = self._inside(python or self._python, "-m", f"tests.idempotency.{module}", *given)
         return json.loads(printed.splitlines()[-1])
+
+    def profile(self, python: Path, factory: str, *arguments: str) -> str:
+        """Where an application's time goes; `python` is of an environment with a profiler."""
+        chosen = (f"--factory={factory}", *arguments)
+        return str(self.measure("profiling", *chosen, python=python)["profile"])
 
     @property
     def _python(self) -> Path:

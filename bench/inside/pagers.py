@@ -95,27 +95,27 @@ def _sqlakeyset(router: APIRouter, path: str) -> None:
 
 
 def _cursor(router: APIRouter, path: str) -> None:
-    from fastapi_pagination.cursor import CursorPage, CursorParams
+    from fastapi_pagination.cursor import CursorPage
+    from fastapi_pagination.customization import CustomizedPage, UseIncludeTotal
 
-    _fastapi_pagination(router, path, CursorPage[PaymentRead], CursorParams)
+    # As it is made, this page counts all rows, too: that is the next one's cost.
+    page = CustomizedPage[CursorPage[PaymentRead], UseIncludeTotal(include_total=False)]
+    _fastapi_pagination(router, path, page)
 
 
 def _counted(router: APIRouter, path: str) -> None:
-    from fastapi_pagination import LimitOffsetPage, LimitOffsetParams
+    from fastapi_pagination import LimitOffsetPage
 
-    _fastapi_pagination(router, path, LimitOffsetPage[PaymentRead], LimitOffsetParams)
+    _fastapi_pagination(router, path, LimitOffsetPage[PaymentRead])
 
 
-def _fastapi_pagination(router: APIRouter, path: str, page: Any, params: Any) -> None:
-    from fastapi_pagination import set_page
+def _fastapi_pagination(router: APIRouter, path: str, page: Any) -> None:
+    from fastapi_pagination.api import pagination_ctx
     from fastapi_pagination.ext.sqlalchemy import apaginate
 
-    @router.get(path, response_model=page)
-    async def paged(
-        caller: Calling, session: Reading, wanted: Annotated[Any, Depends(params)]
-    ) -> Any:
-        with set_page(page):
-            return await apaginate(session, _query(caller), wanted)
+    @router.get(path, response_model=page, dependencies=[Depends(pagination_ctx(page))])
+    async def paged(caller: Calling, session: Reading) -> Any:
+        return await apaginate(session, _query(caller))
 
 
 _PAGERS: dict[str, Callable[[APIRouter, str], None]] = {

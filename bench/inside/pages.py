@@ -138,7 +138,8 @@ def serving(key: str) -> Iterator[Endpoint]:
         port = probe.getsockname()[1]
     options = ["--factory", f"--port={port}", "--timeout-keep-alive=600", "--log-level=warning"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "bench.inside.pagers:create_app", *options]
+        [sys.executable, "-m", "uvicorn", "bench.inside.pagers:create_app", *options],
+        stdout=subprocess.DEVNULL,  # a line a request
     )
     try:
         for _ in range(600):
