@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from uv import find_uv_bin
 
 from bench.harness import Contender, measure, report
+from bench.peers import last_words
 from bench.results import Figure, Result, times
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ WAYS = {
         "uv pip install --quiet --python generator fastapi-fullstack==0.2.21",
         "generator/bin/fastapi-fullstack create orders --minimal --ai-framework none --frontend none",
         "cd orders/backend && uv sync --quiet && uv run --quiet pytest --quiet",
+    ],
+    "cookiecutter": [
+        "uv venv --quiet generator",
+        "uv pip install --quiet --python generator cookiecutter-fastapi-starter==0.2.0",
+        "generator/bin/cookiecutter-fastapi-starter --no-input project_slug=orders",
+        "cd orders && uv venv --quiet && uv pip install --quiet --editable '.[dev]'",
+        "cd orders && .venv/bin/python -m pytest --quiet",
     ],
     "fastapi_template": [
         "uv venv --quiet generator",
@@ -72,7 +80,7 @@ def run() -> Result:
         f"`{fastest.name}`, the fastest peer to go green, takes, of `make new` in a clean clone,"
     )
     goal = times(claim, fastest.seconds, ours.seconds, GOAL, at_most=False)
-    return Result("first-green", "s", figures, [goal], {"red": red})
+    return Result("first-green", "s", figures, [goal], failed=red)
 
 
 def _way(name: str, env: dict[str, str]) -> Callable[[Path], None]:
@@ -80,7 +88,9 @@ def _way(name: str, env: dict[str, str]) -> Callable[[Path], None]:
         if os.geteuid() == 0:
             folder.chmod(0o755)  # for root PostgreSQL runs as a user of its own
         for line in WAYS[name]:
-            subprocess.run(line, shell=True, cwd=folder, env=env, check=True, capture_output=True)  # noqa: S602
+            subprocess.run(  # noqa: S602
+                line, shell=True, cwd=folder, env=env, check=True, capture_output=True, text=True
+            )
 
     return go
 
@@ -91,7 +101,7 @@ def _red(name: str, env: dict[str, str]) -> str:
         try:
             _way(name, env)(Path(folder))
         except subprocess.CalledProcessError as error:
-            return str((error.stdout + error.stderr).decode(errors="replace").strip()[-300:])
+            return last_words(error)
     return ""
 
 
