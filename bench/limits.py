@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.peers import PROFILER, beside
+from bench.profiles import headed
 from bench.results import Figure, Goal, Result
 from bench.services import Service, cpu
 
 GOAL = 1.4  # times the CPU of bare FastAPI…
 CONNECTIONS = 16  # …at so many
+UNIT = "µs CPU a request"
 PEERS = ("slowapi==0.1.10", "fastapi-limiter==0.2.0")
 
 
@@ -45,7 +47,9 @@ def run() -> Result:
     goal = Goal(claim, ours["ratio"], ours["low"], ours["high"], GOAL)
     failed |= measured.pop("failed")
     facts = {"table": table, **measured}
-    return Result("limits", "µs CPU a request", _figures(table), [goal], facts, failed, profile)
+    figures = _figures(table)
+    profile = headed(UNIT, figures, profile, floor="bare")
+    return Result("limits", UNIT, figures, [goal], facts, failed, profile)
 
 
 def _figures(table: list[dict[str, Any]]) -> list[Figure]:

@@ -13,6 +13,8 @@ from typing import Any
 
 from uv import find_uv_bin
 
+from bench.peers import last_words
+
 CHECKOUT = Path(__file__).parents[1]
 CASES = CHECKOUT / "tests" / "generated" / "idempotency"
 INSIDE = Path(__file__).with_name("inside")
@@ -49,7 +51,10 @@ class Service:
     def profile(self, python: Path, factory: str, *arguments: str) -> str:
         """Where an application's time goes; `python` is of an environment with a profiler."""
         chosen = (f"--factory={factory}", *arguments)
-        return str(self.measure("profiling", *chosen, python=python)["profile"])
+        try:
+            return str(self.measure("profiling", *chosen, python=python)["profile"])
+        except subprocess.CalledProcessError as error:
+            return f"No profile: {last_words(error)}"
 
     @property
     def _python(self) -> Path:

@@ -51,6 +51,7 @@ def run() -> Result:
         _faster("as a whole process", whole[2], whole[-1], WHOLE),
         _faster("inside one process", inside[1], inside[-1], INSIDE),
     ]
+    profile = profiles.headed("s", figures, profile, floor="floor")
     return Result("update", "s", [*figures, *inner], goals, profile=profile)
 
 
