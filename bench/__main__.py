@@ -29,6 +29,7 @@ from bench import (
     readme,
     results,
     rolling,
+    start,
     timeouts,
     update,
 )
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "losses": losses.run,
     "kills": kills.run,
     "fleet": fleet.run,
+    "start": start.run,
     "incidents": incidents.run,
     "check": check.run,
     "timeouts": timeouts.run,

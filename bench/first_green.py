@@ -2,8 +2,12 @@
 
 Each generator as its README says, in a folder of its own, with uv on PATH and no database, Docker or
 other service: the generator is installed, makes a service, the service is installed and its suite is
-run. Packages come from uv's cache, which a first round fills; `cold` is one run of each with an empty
-cache. A generator whose suite does not pass is not green: it is listed with its last words.
+run. Packages come from uv's cache, which the look whether it goes green has filled; `cold` is one run
+of each with an empty cache. A generator whose suite does not pass is not green: it is listed with its
+last words.
+
+Cookiecutter has a template of FastAPI, SQLAlchemy and PostgreSQL from the package index. Its suite is
+two tests, a health check and a 404, and no database: it is shown, and the goal leaves it out.
 
 Peers want a newer Python than Roadbed: PEER_PYTHON names one (3.12 or newer).
 """
@@ -21,13 +25,15 @@ from typing import TYPE_CHECKING
 from uv import find_uv_bin
 
 from bench.harness import Contender, measure, report
+from bench.peers import last_words
 from bench.results import Figure, Result, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHECKOUT = Path(__file__).parents[1]
-ROUNDS = 3
+ROUNDS = 5
+SHOWN = {"cookiecutter"}  # and not what the goal is measured by
 GOAL = 2.0  # times as fast as the fastest peer that goes green
 OURS = "roadbed"
 
@@ -44,6 +50,13 @@ WAYS = {
         "uv pip install --quiet --python generator fastapi-fullstack==0.2.21",
         "generator/bin/fastapi-fullstack create orders --minimal --ai-framework none --frontend none",
         "cd orders/backend && uv sync --quiet && uv run --quiet pytest --quiet",
+    ],
+    "cookiecutter": [
+        "uv venv --quiet generator",
+        "uv pip install --quiet --python generator cookiecutter-fastapi-starter==0.2.0",
+        "generator/bin/cookiecutter-fastapi-starter --no-input project_slug=orders",
+        "cd orders && uv venv --quiet && uv pip install --quiet --python .venv --editable '.[dev]'",
+        "cd orders && .venv/bin/python -m pytest --quiet",
     ],
     "fastapi_template": [
         "uv venv --quiet generator",
@@ -63,16 +76,19 @@ def run() -> Result:
             print(f"{'green':<10} {name} is RED: {words}")
         cold = {name: _cold(name, env) for name in WAYS if name not in red}
         green = [Contender(name, _way(name, env)) for name in WAYS if name not in red]
-        measured = {each.name: each for each in measure(green, rounds=ROUNDS)}
+        measured = {each.name: each for each in measure(green, rounds=ROUNDS, warm_up=0)}
     figures = report("green", list(measured.values()))
     figures += [Figure(f"{name}, cold", each, each, each) for name, each in cold.items()]
     ours = measured.pop(OURS)
-    fastest = min(measured.values(), key=lambda each: each.median)
+    fastest = min(
+        (each for each in measured.values() if each.name not in SHOWN),
+        key=lambda each: each.median,
+    )
     claim = (
         f"`{fastest.name}`, the fastest peer to go green, takes, of `make new` in a clean clone,"
     )
     goal = times(claim, fastest.seconds, ours.seconds, GOAL, at_most=False)
-    return Result("first-green", "s", figures, [goal], {"red": red})
+    return Result("first-green", "s", figures, [goal], failed=red)
 
 
 def _way(name: str, env: dict[str, str]) -> Callable[[Path], None]:
@@ -80,7 +96,9 @@ def _way(name: str, env: dict[str, str]) -> Callable[[Path], None]:
         if os.geteuid() == 0:
             folder.chmod(0o755)  # for root PostgreSQL runs as a user of its own
         for line in WAYS[name]:
-            subprocess.run(line, shell=True, cwd=folder, env=env, check=True, capture_output=True)  # noqa: S602
+            subprocess.run(  # noqa: S602
+                line, shell=True, cwd=folder, env=env, check=True, capture_output=True, text=True
+            )
 
     return go
 
@@ -91,7 +109,7 @@ def _red(name: str, env: dict[str, str]) -> str:
         try:
             _way(name, env)(Path(folder))
         except subprocess.CalledProcessError as error:
-            return str((error.stdout + error.stderr).decode(errors="replace").strip()[-300:])
+            return last_words(error)
     return ""
 
 

@@ -7,29 +7,34 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import uv
 
+from bench import peers
 from bench.results import loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bench.results import Result
 
 CHECKOUT = Path(__file__).parents[1]
 
 
-def run_inside(script: str) -> Result:
+def run_inside(script: str, libraries: Sequence[str] = ()) -> Result:
     """Run `bench/inside/<script>.py` with a service's own Python; what it says at the end.
 
-    BENCH_SERVICE names an installed service to measure instead of a new one; it keeps its rows.
+    With other libraries, in an environment like the service's that has them, too. BENCH_SERVICE names an installed service to measure instead of a new one; it keeps its rows.
     """
     with installed() as service:
         python = service / ".venv" / "bin" / "python"
+        failed: dict[str, str] = {}
+        if libraries:
+            python, failed = peers.beside(service, libraries)
         # One caller at full speed: what limits cost is measured by itself.
         env = os.environ | {"PYTHONPATH": str(CHECKOUT), "RATE_LIMIT_ENABLED": "false"}
         command = [str(python), "-m", f"bench.inside.{script}"]
@@ -43,7 +48,8 @@ def run_inside(script: str) -> Result:
                 last = line
         if running.returncode:
             raise subprocess.CalledProcessError(running.returncode, command)
-        return loaded(json.loads(last))
+        result = loaded(json.loads(last))
+        return replace(result, failed=failed | result.failed)
 
 
 @contextmanager

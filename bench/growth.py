@@ -1,7 +1,8 @@
 """Ten times as much of everything: what of the cost grows, and that nothing grows faster than that.
 
-Files of a service that is updated, incidents that are searched, lines that are checked, and modules
-of a service that starts; each beside a tenth of it, taking turns, as whole processes.
+Files of a service that is updated, incidents and services that are searched, lines that are checked,
+and modules, each with its routes, of a service that starts; each beside a tenth of it, taking turns,
+as whole processes. Rows are the business of `pages`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[1]
 ROUNDS = 5
 TIMES = 10
-FILES, INCIDENTS, LINES, MODULES = 60, 200, 8_000, 1
+FILES, INCIDENTS, SERVICES, LINES, MODULES = 60, 200, 10, 8_000, 1
+EACH = 20  # incidents of each service
 _START = "from orders.main import create_app; create_app()"
 
 
@@ -40,15 +43,17 @@ def run() -> Result:
         for name, unit, make in (
             ("update", f"{FILES} files", _updates),
             ("incident search", f"{INCIDENTS} incidents", _searches),
+            ("incident search", f"{SERVICES} services", _services),
             ("check", f"{LINES:,} lines", _checks),
             ("start of a service", f"{MODULES} module", _starts),
         ):
-            ground = Path(scratch, name)
+            ground = Path(scratch, unit)
             ground.mkdir()
             small, large = make(ground)
-            contenders = [Contender(f"{TIMES} x", large), Contender(unit, small)]
+            contenders = [Contender(f"{TIMES} x {unit}", large), Contender(unit, small)]
             many, few = measured = measure(contenders, rounds=ROUNDS)
-            figures += report(name, measured)
+            found = report(name, measured)
+            figures += [replace(each, name=f"{name}, {each.name}") for each in found]
             claim = f"{name}: {TIMES} times {unit} take, of {unit},"
             goals.append(times(claim, many.seconds, few.seconds, TIMES))
     return Result("growth", "s", figures, goals)
@@ -76,14 +81,22 @@ def _updates(ground: Path) -> tuple[Callable[[Path], None], Callable[[Path], Non
 
 
 def _searches(ground: Path) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
-    def searches(entries: int) -> Callable[[Path], None]:
-        folder = ground / str(entries)
-        folder.mkdir()
-        (folder / "RUNBOOK.md").write_text(runbook(CORPUS, entries), encoding="utf-8")
-        command = ("incident", "search", "search", "slow", "--quiet", f"--in={folder}")
-        return lambda _: _roadbed(folder, *command)
+    return _found(ground, 1, INCIDENTS), _found(ground, 1, TIMES * INCIDENTS)
 
-    return searches(INCIDENTS), searches(TIMES * INCIDENTS)
+
+def _services(ground: Path) -> tuple[Callable[[Path], None], Callable[[Path], None]]:
+    return _found(ground, SERVICES, EACH), _found(ground, TIMES * SERVICES, EACH)
+
+
+def _found(ground: Path, services: int, entries: int) -> Callable[[Path], None]:
+    """A search in so many services, each with so many incidents."""
+    folder = ground / f"{services} of {entries}"
+    for number in range(services):
+        service = folder / f"service{number}"
+        service.mkdir(parents=True)
+        (service / "RUNBOOK.md").write_text(runbook(CORPUS, entries), encoding="utf-8")
+    command = ("incident", "search", "search", "slow", "--quiet", f"--in={folder}")
+    return lambda _: _roadbed(folder, *command)
 
 
 def _checks(ground: Path) -> tuple[Callable[[Path], None], Callable[[Path], None]]:

@@ -57,13 +57,14 @@ class Measurement:
         return min(self.seconds), max(self.seconds)
 
 
-def run(*command: str, at: Path, env: Mapping[str, str] = os.environ) -> None:
-    """Run a command in the folder `at`; it has to succeed.
+def run(*command: str, at: Path, env: Mapping[str, str] = os.environ, silent: bool = False) -> None:
+    """Run a command in the folder `at`; it has to succeed. What a `silent` one prints is lost.
 
     Byte code is kept, as on most machines: else we would mostly measure Python's compiler.
     """
     kept = {key: value for key, value in env.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(command, cwd=at, env=kept, check=True)
+    out = subprocess.DEVNULL if silent else None
+    subprocess.run(command, cwd=at, env=kept, check=True, stdout=out)
 
 
 def measure(

@@ -10,11 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.peers import PROFILER, beside
+from bench.profiles import headed
 from bench.results import Figure, Goal, Result
 from bench.services import Service, cpu
 
 GOAL = 1.4  # times the CPU of bare FastAPI…
 CONNECTIONS = 16  # …at so many
+UNIT = "µs CPU a request"
 PEERS = ("slowapi==0.1.10", "fastapi-limiter==0.2.0")
 
 
@@ -22,8 +25,9 @@ def run() -> Result:
     """Measure and report."""
     with TemporaryDirectory(prefix="bench-limits-") as scratch:
         service = Service(Path(scratch))
-        peers = service.install_peers(PEERS)
+        peers, failed = beside(service.folder, (*PEERS, PROFILER))
         measured = service.measure("limits", f"--peers={peers}")
+        profile = service.profile(peers, "tests.idempotency.limiters:memory")
     table = [
         cpu(name, "bare", int(connections), turns)
         for connections, turns in measured["turns"].items()
@@ -41,9 +45,11 @@ def run() -> Result:
         f"CPU of the kit's whole stack, limits in memory, of bare FastAPI, {CONNECTIONS} at once,"
     )
     goal = Goal(claim, ours["ratio"], ours["low"], ours["high"], GOAL)
-    return Result(
-        "limits", "µs CPU a request", _figures(table), [goal], {"table": table, **measured}
-    )
+    failed |= measured.pop("failed")
+    facts = {"table": table, **measured}
+    figures = _figures(table)
+    profile = headed(UNIT, figures, profile, floor="bare")
+    return Result("limits", UNIT, figures, [goal], facts, failed, profile)
 
 
 def _figures(table: list[dict[str, Any]]) -> list[Figure]:

@@ -1,6 +1,7 @@
 """What the kit costs a service: its requests against the same on bare FastAPI and SQLAlchemy.
 
-The rival sends the same statements, the look-up of the key included. Then the middleware around
+The rival sends the same statements, the look-up of the key included; the floor is the driver alone,
+without FastAPI and SQLAlchemy. Then the middleware around
 a route that does nothing: all of it, and each part alone. One worker each, on one machine with the
 client, taking turns; a ratio is of two neighbouring turns' CPU, its spread the middle half of all.
 """
@@ -10,10 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.peers import PROFILER, beside
+from bench.profiles import headed
 from bench.results import Figure, Goal, Result
 from bench.services import Service, cpu
 
 CONNECTIONS = 16
+UNIT = "µs CPU a request"
 SPREAD = ("ratio", "low", "high")
 GOALS = {
     "get": (f"CPU of GET by id, of bare FastAPI and SQLAlchemy's, {CONNECTIONS} at once,", 1.25),
@@ -27,7 +31,11 @@ GOALS = {
 def run() -> Result:
     """Measure and report."""
     with TemporaryDirectory(prefix="bench-overhead-") as scratch:
-        measured = Service(Path(scratch)).measure("overhead", "--key={key}")
+        service = Service(Path(scratch))
+        measured = service.measure("overhead", "--key={key}")
+        profiler, _ = beside(service.folder, [PROFILER])
+        path = ("--method=GET", f"--path={measured['path']}", "--key={key}")
+        profile = service.profile(profiler, "orders.main:create_app", *path)
     table = [
         cpu(name, measured["rivals"].get(name, name), int(connections), turns)
         for connections, turns in measured["turns"].items()
@@ -49,4 +57,7 @@ def run() -> Result:
         Figure(row["name"], *(row["cpu_us"] * row[each] / row["ratio"] for each in SPREAD))
         for row in at_once
     ]
-    return Result("overhead", "µs CPU a request", figures, goals, {"table": table, **measured})
+    facts = {"table": table, **measured}
+    gets = [each for each in figures if each.name.endswith("get")]
+    profile = headed(UNIT, gets, profile, floor="floor get")
+    return Result("overhead", UNIT, figures, goals, facts, profile=profile)

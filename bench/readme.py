@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.results import RESULTS, read, table
+from bench.results import RESULTS, profile_of, read, table
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN = "<!-- performance: written by `make bench` -->\n"
@@ -23,7 +23,21 @@ def section(file: Path) -> str:
         for result in results
         if result.figures
     )
-    return f"{where}\n\n{table(results)}\n\nCharts: {charts}. All figures: [{file.name}](bench/results/{file.name}).\n"
+    failed = "".join(
+        f"\nOf the rivals in `{result.name}`, {name} does not run: `{words}`\n"
+        for result in results
+        for name, words in result.failed.items()
+    )
+    profiles = " · ".join(
+        f"[{result.name}](bench/results/{profile.name})"
+        for result in results
+        if (profile := profile_of(file, result.name)).exists()
+    )
+    where_time_goes = f" Where the time goes: {profiles}." if profiles else ""
+    return (
+        f"{where}\n\n{table(results)}\n{failed}\nCharts: {charts}.{where_time_goes}"
+        f" All figures: [{file.name}](bench/results/{file.name}).\n"
+    )
 
 
 def newest() -> Path:

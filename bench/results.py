@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from bench.harness import Measurement
 
 RESULTS = Path(__file__).with_name("results")
+
+# An absolute path's folders, as on no other machine: all but the last two.
+_NAME = r"[\w.@+-]+"
+_PATHS = re.compile(rf"(?<![\w.:/…])(?:/{_NAME})+?(?=(?:/{_NAME}){{1,2}}(?![\w.@+/-]))")
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class Result:
     Attributes:
         unit: of the figures; less is better.
         facts: whatever else belongs to it, as JSON.
+        failed: the rivals that no longer install or run, with what they say.
+        profile: where the time goes, as text, of what is far from its floor.
     """
 
     name: str
@@ -87,6 +94,8 @@ class Result:
     figures: list[Figure] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    profile: str = ""
 
 
 def number(value: float) -> str:
@@ -136,8 +145,11 @@ def save(results: list[Result], *, machine: str, commit: str) -> Path:
     file = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{machine}.json"
     known = json.loads(file.read_text("utf-8"))["results"] if file.exists() else {}
     for result in results:
+        found = asdict(result)
+        if profile := found.pop("profile"):
+            profile_of(file, result.name).write_text(nowhere(profile), "utf-8")
         known[result.name] = {
-            **asdict(result),
+            **found,
             "goals": [asdict(goal) | {"holds": goal.holds} for goal in result.goals],
             "commit": commit,
             "load": os.getloadavg()[0],
@@ -154,6 +166,11 @@ def save(results: list[Result], *, machine: str, commit: str) -> Path:
     text = json.dumps({"machine": about, "results": known}, indent=2, ensure_ascii=False)
     file.write_text(f"{text}\n", "utf-8")
     return file
+
+
+def profile_of(file: Path, name: str) -> Path:
+    """Where a benchmark's profile stands, beside the results in `file`."""
+    return file.with_name(f"{file.stem}-{name}.profile.txt")
 
 
 def table(results: list[Result]) -> str:
@@ -177,7 +194,13 @@ def loaded(result: dict[str, Any]) -> Result:
         [Figure(**one) for one in result["figures"]],
         [Goal(**{key: one[key] for key in one if key != "holds"}) for one in result["goals"]],
         result["facts"],
+        result.get("failed", {}),
     )
+
+
+def nowhere(text: str) -> str:
+    """A text without the folders of this machine: `…/engine/base.py` of an absolute path."""
+    return _PATHS.sub("…", text)
 
 
 def machine() -> str:

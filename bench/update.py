@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bench import harness
+from bench import harness, profiles
 from bench.harness import Contender, Measurement, measure, report
 from bench.results import Goal, Result, times
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FILES = 60
 ROUNDS = 7
 WHOLE, INSIDE = 2.0, 3.0  # how many times as fast as `copier update` it has to be
+_OURS = ("roadbed", "update", "--no-verify", "--quiet")
 _FLOOR = """
 import sys
 from pathlib import Path
@@ -42,13 +43,16 @@ def run() -> Result:
         template, first, kept = services(ground, FILES)
         whole = measure(_programs(template, first, kept), rounds=ROUNDS)
         inside = measure(_calls(first, kept), rounds=ROUNDS)
+        copy = Path(shutil.copytree(kept, ground / "profiled/orders", symlinks=True))
+        profile = profiles.program("-m", *_OURS, at=copy)
     figures = report("update", whole)
     inner = [replace(each, name=f"{each.name}, inside") for each in report("update-in", inside)]
     goals = [
         _faster("as a whole process", whole[2], whole[-1], WHOLE),
         _faster("inside one process", inside[1], inside[-1], INSIDE),
     ]
-    return Result("update", "s", [*figures, *inner], goals)
+    profile = profiles.headed("s", figures, profile, floor="floor")
+    return Result("update", "s", [*figures, *inner], goals, profile=profile)
 
 
 def _faster(where: str, ours: Measurement, theirs: Measurement, bound: float) -> Goal:
@@ -105,12 +109,11 @@ def _programs(plain: Path, first: Path, kept: Path) -> list[Contender]:
 
         return call
 
-    ours = ("roadbed", "update", "--no-verify", "--quiet")
     return [
         Contender("floor", floor(1)),
         Contender("floor, first", floor(2)),
-        Contender("roadbed", program(kept, *ours)),
-        Contender("roadbed, first", program(first, *ours)),
+        Contender("roadbed", program(kept, *_OURS)),
+        Contender("roadbed, first", program(first, *_OURS)),
         Contender("copier update", program(kept, "copier", "update", "--defaults", "--quiet")),
     ]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from bench import __main__ as program
-from bench import chart, readme, results
+from bench import chart, new, peers, readme, results
 from bench.results import Figure, Goal, Result
 
 CHECKOUT = Path(__file__).parents[1]
@@ -71,6 +73,43 @@ def test_what_is_run_is_kept_beside_what_ran_before(
     assert f"{file.stem}-fast.svg" in said
     assert said.startswith("Fast.")
     assert said.endswith("Bye.\n")
+
+
+def test_a_profile_stands_beside_the_results_and_names_no_folder_of_this_machine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = (
+        "0.2 read  /opt/x/lib/python3/site-packages/orders/kit/base.py:12\n0.1 <module>  /a/b\n"
+    )
+    slow = Result("slow", profile=profile, failed={"a-rival==1": "no such version"})
+    plain = Result("plain", "s", [Figure("a", 1, 1, 1)])
+    monkeypatch.setattr(program, "BENCHMARKS", {"slow": lambda: slow, "plain": lambda: plain})
+    assert program.main([]) == 0
+    (text,) = (folder / "results").glob("*.profile.txt")
+    assert text.read_text() == "0.2 read  …/kit/base.py:12\n0.1 <module>  …/b\n"
+    said = (folder / "README.md").read_text()
+    assert f"Where the time goes: [slow](bench/results/{text.name})." in said
+    assert "Of the rivals in `slow`, a-rival==1 does not run: `no such version`" in said
+    (file,) = (folder / "results").glob("*.json")
+    _, (again, _) = results.read(file)
+    assert again.failed == slow.failed
+
+
+def test_a_rival_that_does_not_install_is_told_and_not_fatal(tmp_path: Path) -> None:
+    failed = peers.install(Path(sys.executable), [f"{tmp_path}/gone.whl"], into=tmp_path / "into")
+    (words,) = failed.values()
+    assert "gone.whl" in words
+    assert str(tmp_path) not in words
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import orders.kit", "${{ secrets.x }} of orders", "{% if a %}{# b #}", "{{ orders }}"],
+)
+def test_cookiecutter_has_a_template_of_the_same_files(text: str) -> None:
+    template = jinja2.Template(new.templated(text.encode()).decode())
+    assert template.render(cookiecutter={"name": "orders"}) == text
+    assert "orders" not in new.templated(text.encode()).decode()
 
 
 def test_a_chart_is_a_picture_of_every_figure() -> None:

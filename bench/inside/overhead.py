@@ -38,7 +38,7 @@ def first_payment(server: Server, headers: dict[str, str]) -> str:
     return f"{PAYMENTS}/{found[0]['public_id']}"
 
 
-def services(ours: Server, bare: Server, key: str) -> list[Contender]:
+def services(ours: Server, bare: Server, driver: Server, key: str) -> list[Contender]:
     """What the service answers, and what its rival can: it knows no idempotency keys."""
     headers = {"Authorization": f"Bearer {key}"}
     post, replay = Requests(PLAIN, headers), Requests(KEYED, headers, repeated=True)
@@ -49,10 +49,12 @@ def services(ours: Server, bare: Server, key: str) -> list[Contender]:
         "list": Requests(f"{PAYMENTS}?limit=20", headers, "GET"),
         "post": post,
     }
+    floor = Contender("floor get", driver, both["get"])
     alone = {"idempotent post": Requests(KEYED, headers), "replay": replay}
     return [
         *(Contender(name, ours, each) for name, each in (both | alone).items()),
         *(Contender(f"bare {name}", bare, each) for name, each in both.items()),
+        floor,
     ]
 
 
@@ -88,21 +90,24 @@ def main() -> None:
             ]
 
         ours, bare = serve("orders.main"), serve("tests.idempotency.bare")
+        driver = serve("tests.idempotency.floor")
         middleware = parts()
-        whole = [*services(ours, bare, chosen.key), *middleware[:2]]
+        whole = [*services(ours, bare, driver, chosen.key), *middleware[:2]]
         contenders = {1: whole, 16: [*whole, *middleware[2:]], 64: whole}
         found = {
             connections: asyncio.run(turns(each, connections, chosen.rounds, chosen.seconds))
             for connections, each in contenders.items()
         }
+        path = whole[0].requests.path
     rivals = {name: f"bare {name}" for name in ("get", "list", "post")}
+    rivals["floor get"] = "bare get"
     rivals |= dict.fromkeys(("idempotent post", "replay"), "bare post")
     rivals |= dict.fromkeys((ALL, *layers), "bare")
     measured = {
         connections: {name: [asdict(each) for each in one] for name, one in by.items()}
         for connections, by in found.items()
     }
-    print(json.dumps({"turns": measured, "rivals": rivals}))
+    print(json.dumps({"turns": measured, "rivals": rivals, "path": path}))
 
 
 if __name__ == "__main__":

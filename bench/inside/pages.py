@@ -22,12 +22,14 @@ from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from bench.harness import Contender, Measurement, measure
-from bench.inside import rival, seed
-from bench.results import Goal, Result, of_runs, times
+from bench.inside import pagers, seed
+from bench.results import Goal, Result, nowhere, of_runs, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
+    from uuid import UUID
 
     from orders.kit.pagination import Position
 
@@ -36,6 +38,11 @@ LIMIT = 20
 DEPTHS = (0, 10_000, 100_000, 1_000_000, 4_000_000)
 ROUNDS = 11
 KEYSET_CALLS = 20  # in a turn: one alone is too short to time
+LIBRARIES = (
+    "http sqlakeyset",
+    "http fastapi-pagination cursor",
+    "http fastapi-pagination count",
+)
 FLAT = 1.5  # the deepest keyset page, as a multiple of the first
 FASTER = 100.0  # keyset against OFFSET in SQL, FASTER_AT rows deep
 FASTER_AT = 1_000_000
@@ -125,13 +132,14 @@ class Endpoint:
 
 @contextmanager
 def serving(key: str) -> Iterator[Endpoint]:
-    """The service and its rival, as one uvicorn process."""
+    """The service and its rivals, as one uvicorn process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = ["--factory", f"--port={port}", "--timeout-keep-alive=600", "--log-level=warning"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "bench.inside.rival:create_app", *options]
+        [sys.executable, "-m", "uvicorn", "bench.inside.pagers:create_app", *options],
+        stdout=subprocess.DEVNULL,  # a line a request
     )
     try:
         for _ in range(600):
@@ -147,8 +155,13 @@ def serving(key: str) -> Iterator[Endpoint]:
         server.wait(30)
 
 
-def contenders(service: Service, database: Database, endpoint: Endpoint) -> list[Contender]:
-    """Each depth by keyset and by OFFSET, in SQL and through the endpoint."""
+def contenders(
+    service: Service, database: Database, endpoint: Endpoint, failed: dict[str, str]
+) -> list[Contender]:
+    """Each depth by keyset and by OFFSET, in SQL and through the endpoint; libraries' pages, too.
+
+    A library that answers with anything but the same rows goes into `failed`.
+    """
     first = service.sent_for()
     context = service.context()
     live = database.fetch("SELECT count(*) FROM payments WHERE deleted_at IS NULL")[0][0]
@@ -158,6 +171,7 @@ def contenders(service: Service, database: Database, endpoint: Endpoint) -> list
             continue
         by_offset = f"{first.sql} OFFSET {depth}"
         cursor: dict[str, str] = {}
+        before: asyncpg.Record | None = None
         if depth:
             (before, *_) = database.fetch(f"{first.sql} OFFSET {depth - 1}", *first.parameters)
             position = pagination.Position(before["created_at"], before["public_id"], False)
@@ -172,14 +186,41 @@ def contenders(service: Service, database: Database, endpoint: Endpoint) -> list
             ("sql keyset", partial(database.fetch, statement.sql, *statement.parameters)),
             ("sql offset", partial(database.fetch, by_offset, *first.parameters)),
             ("http keyset", partial(endpoint.page, LIST, limit=LIMIT, **cursor)),
-            ("http offset", partial(endpoint.page, rival.PATH, limit=LIMIT, offset=depth)),
+            ("http offset", partial(endpoint.page, pagers.OFFSET, limit=LIMIT, offset=depth)),
         ]
-        made += [_contender(f"{name} {depth}", call) for name, call in named]
+        row = before and (before["created_at"], before["public_id"])
+        others = _libraries(endpoint, depth, row)
+        for name, call in list(others.items()):
+            try:
+                assert call() == [str(i) for i in same[:LIMIT]], f"another page at {depth}"  # noqa: S101
+            except Exception as error:  # noqa: BLE001 whatever it is, it is what we report
+                failed[name] = nowhere(str(error))[-300:]
+                others.pop(name)
+        made += [_contender(f"{name} {depth}", call) for name, call in [*named, *others.items()]]
     return made
 
 
+def _libraries(
+    endpoint: Endpoint, depth: int, before: tuple[datetime, UUID] | None
+) -> dict[str, Callable[[], list[str]]]:
+    """The page behind the row `before` as sqlakeyset and fastapi-pagination make it."""
+
+    def sqlakeyset() -> list[str]:
+        at = {"bookmark": pagers.place(*before)} if before else {}
+        return endpoint.page(pagers.SQLAKEYSET, limit=LIMIT, **at)
+
+    def cursor() -> list[str]:
+        at = {"cursor": pagers.cursor(*before)} if before else {}
+        return endpoint.page(pagers.CURSOR, size=LIMIT, **at)
+
+    def counted() -> list[str]:
+        return endpoint.page(pagers.COUNTED, limit=LIMIT, offset=depth)
+
+    return dict(zip(LIBRARIES, (sqlakeyset, cursor, counted), strict=True))
+
+
 def _calls(name: str) -> int:
-    return KEYSET_CALLS if " keyset " in name else 1
+    return 1 if "offset" in name or "count" in name else KEYSET_CALLS
 
 
 def _contender(name: str, call: Callable[[], object]) -> Contender:
@@ -214,6 +255,13 @@ def table(found: dict[str, Measurement]) -> None:
             ]
             ratio = f"{offset.median / keyset.median:,.1f} x"
             print(f"{through:<10} {depth:>10,}  {cells[0]:<28} {cells[1]:<31} {ratio:>8}")
+    for name in LIBRARIES:
+        cells = [
+            f"{found[key].median * 1e3:.2f} at {depth:,}"
+            for depth in DEPTHS
+            if (key := f"{name} {depth}") in found
+        ]
+        print(f"{name:<32} {', '.join(cells)}")
 
 
 def goals(found: dict[str, Measurement]) -> list[Goal]:
@@ -233,12 +281,13 @@ def goals(found: dict[str, Measurement]) -> list[Goal]:
 
 def main() -> None:
     """Seed, measure, report."""
+    failed: dict[str, str] = {}
     with seed.migrated() as url:
         key = seed.new_key()
         seeded = asyncio.run(seed.fill(url))
         with TestClient(create_app()) as client, serving(key) as endpoint:
             database = Database(url)
-            everyone = contenders(Service(client, key), database, endpoint)
+            everyone = contenders(Service(client, key), database, endpoint, failed)
             measured = [per_call(each) for each in measure(everyone, rounds=ROUNDS)]
             facts = dict(
                 database.fetch(
@@ -251,7 +300,7 @@ def main() -> None:
     table(found)
     facts |= {"rows": seed.ROWS, "deleted_percent": 10, "seeding_seconds": round(seeded, 1)}
     figures = [of_runs(each.name, [1e3 * run for run in each.seconds]) for each in measured]
-    print(json.dumps(asdict(Result("pages", "ms", figures, goals(found), facts))))
+    print(json.dumps(asdict(Result("pages", "ms", figures, goals(found), facts, failed))))
 
 
 if __name__ == "__main__":
