@@ -11,6 +11,7 @@ import os
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,23 +41,22 @@ def run() -> Result:
         template = ground / "roadbed"
         git(ground, "clone", "--quiet", "--no-tags", str(CHECKOUT), str(template))
         timed = _timed(made(template, ground / "timed/orders", "HEAD"), template)
-        wrong = 0
+        made_here: list[tuple[Path, list[str]]] = []
         for number, resources in enumerate(sampled(SERVICES, RESOURCES, anew=True)):
             ownership = ("account", "shared")[number % 2]
             service = made(template, ground / f"{number}/orders", "HEAD", ownership=ownership)
-            told = []
-            for each in resources:
-                told.append(shlex.join(["add", "resource", each.noun, *each.words]))
-                harness.run(
-                    *(sys.executable, "-m", "roadbed", "add", "resource", "--quiet"),
-                    *(each.noun, *each.words),
-                    at=service,
-                )
-            trouble = _trouble(service)
-            wrong += bool(trouble)
-            print(f"{'add':<10} service {number}: {trouble or 'well'}", flush=True)
-            if trouble:
-                print("\n".join(f"{'':<10} roadbed {words}" for words in told))
+            words = [["add", "resource", each.noun, *each.words] for each in resources]
+            for each in words:
+                harness.run(sys.executable, "-m", "roadbed", *each, "--quiet", at=service)
+            made_here.append((service, [shlex.join(each) for each in words]))
+        wrong = 0
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            troubles = pool.map(_trouble, (service for service, _ in made_here))
+            for number, ((_, told), trouble) in enumerate(zip(made_here, troubles, strict=True)):
+                wrong += bool(trouble)
+                print(f"{'add':<10} service {number}: {trouble or 'well'}", flush=True)
+                if trouble:
+                    print("\n".join(f"{'':<10} roadbed {line}" for line in told))
     print(f"{'':<10} {SERVICES - wrong} of {SERVICES} services with {RESOURCES} resources are well")
     added = SERVICES * RESOURCES
     goals = [

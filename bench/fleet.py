@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -33,7 +34,7 @@ def run() -> Result:
     """Print a line for each service."""
     sys.path.append(str(CHECKOUT / "tests"))
     import futures
-    from histories import git, made
+    from histories import git
 
     dice, outcomes = Random(20), Counter[str]()  # noqa: S311
     with TemporaryDirectory(prefix="bench-fleet-") as scratch:
@@ -42,32 +43,14 @@ def run() -> Result:
         git(Path(scratch), "clone", "--quiet", "--no-tags", str(CHECKOUT), str(template))
         git(template, "remote", "remove", "origin")
         futures.future(template)
-        for number in range(SERVICES):
-            answers = {
-                "module": _MODULES[number % 5],
-                "deployment": _DEPLOYMENTS[number % 3],
-                "ownership": ("account", "shared")[number % 2],
-                "public_ids": ("v4", "v7")[number // 2 % 2],
-                "oidc": ("false", "true")[number // 3 % 2],
-            }
-            service = made(template, Path(scratch, f"team-{number:02}"), "1.0.0", **answers)
-            done = futures.team(service, dice)
-            if number % 6 == 1:
-                futures.patch_kit_elsewhere(service)
-                done.append("patch_kit_elsewhere")
-            if number == SERVICES - 1:
-                futures.patch_kit(service)
-                done.append("patch_kit")
-            git(service, "add", "--all")
-            git(service, "commit", "--quiet", "--message", "The team's work")
-            _promise(service)
-            outcome, detail = _followed(service, futures.VERSIONS[1:])
-            if outcome == "updated":
-                outcome, detail = _judged(service)
-            outcomes[outcome] += 1
-            print(
-                f"{'fleet':<10} {service.name} {outcome:<10} {', '.join(done)}{detail}", flush=True
-            )
+        made_here = [_service(number, template, Path(scratch), dice) for number in range(SERVICES)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for (service, done), (outcome, detail) in zip(
+                made_here, pool.map(_fate, (service for service, _ in made_here)), strict=True
+            ):
+                outcomes[outcome] += 1
+                lived = ", ".join(done)
+                print(f"{'fleet':<10} {service.name} {outcome:<10} {lived}{detail}", flush=True)
     unattended, reported = outcomes["updated"], outcomes["conflicts"]
     print(f"{'':<10} {unattended} of {SERVICES} unattended, {reported} reported conflicts")
     share = unattended / SERVICES
@@ -78,6 +61,40 @@ def run() -> Result:
         none("those that neither update nor report why:", neither),
     ]
     return Result("fleet", goals=goals, facts={"outcomes": dict(outcomes)})
+
+
+def _service(number: int, template: Path, scratch: Path, dice: Random) -> tuple[Path, list[str]]:
+    """One that was made at the first version, and what its team has done since."""
+    import futures
+    from histories import git, made
+
+    answers = {
+        "module": _MODULES[number % 5],
+        "deployment": _DEPLOYMENTS[number % 3],
+        "ownership": ("account", "shared")[number % 2],
+        "public_ids": ("v4", "v7")[number // 2 % 2],
+        "oidc": ("false", "true")[number // 3 % 2],
+    }
+    service = made(template, scratch / f"team-{number:02}", "1.0.0", **answers)
+    done = futures.team(service, dice)
+    if number % 6 == 1:
+        futures.patch_kit_elsewhere(service)
+        done.append("patch_kit_elsewhere")
+    if number == SERVICES - 1:
+        futures.patch_kit(service)
+        done.append("patch_kit")
+    git(service, "add", "--all")
+    git(service, "commit", "--quiet", "--message", "The team's work")
+    return service, done
+
+
+def _fate(service: Path) -> tuple[str, str]:
+    """What becomes of a service, and why."""
+    import futures
+
+    _promise(service)
+    outcome, detail = _followed(service, futures.VERSIONS[1:])
+    return _judged(service) if outcome == "updated" else (outcome, detail)
 
 
 def _promise(service: Path) -> None:

@@ -75,6 +75,19 @@ def test_what_is_run_is_kept_beside_what_ran_before(
     assert said.endswith("Bye.\n")
 
 
+def test_a_benchmark_that_fails_does_not_stop_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmarks = {"broken": lambda: 1 / 0, "fast": lambda: Result("fast")}
+    monkeypatch.setattr(program, "BENCHMARKS", benchmarks)
+    assert program.main([]) == 1
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert said.endswith("Did not come to an end: broken\n")
+    (file,) = (folder / "results").glob("*.json")
+    assert json.loads(file.read_text())["results"].keys() == {"fast"}
+
+
 def test_a_profile_stands_beside_the_results_and_names_no_folder_of_this_machine(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
