@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query
-from orders.kit.dependencies import Calling, Reading, authorize
+from orders.kit.dependencies import Admission, Calling, Reading
 from orders.kit.pagination import PageOf
 from orders.main import create_app as create_service
 from orders.modules.payments.models import Payment
@@ -39,5 +39,5 @@ async def list_by_offset(
 def create_app() -> FastAPI:
     """For uvicorn."""
     app = create_service()
-    app.include_router(router, dependencies=[Depends(authorize("payments"))])
+    app.include_router(router, dependencies=[Depends(Admission("payments"))])
     return app

@@ -21,7 +21,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .dependencies import authorize, negotiate
+from .dependencies import Admission
 from .deprecation import Deprecation, link
 from .errors import Problem
 from .framework import documented
@@ -52,7 +52,7 @@ def router(modules: ModuleType, *, deprecated: Collection[str] = ()) -> APIRoute
             everything.include_router(
                 APIRouter(routes=list(_merged(own))),
                 prefix=f"/api/v{number}",
-                dependencies=[Depends(negotiate), Depends(authorize(name))],
+                dependencies=[Depends(Admission(name))],
                 responses=_EVERYWHERE,
                 deprecated=f"v{number}" in deprecated or None,
             )
