@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, Query
 from fastapi.responses import PlainTextResponse
 from orders.kit.auth import Caller
-from orders.kit.dependencies import Calling, Reading, authorize
+from orders.kit.dependencies import Admission, Calling, Reading
 from orders.kit.pagination import PageOf
 from orders.main import create_app as create_service
 from orders.modules.payments.models import Payment
@@ -31,7 +31,7 @@ def add(app: FastAPI) -> None:
             register(router, path)
         except Exception as error:  # noqa: BLE001 whatever it is, it is what we report
             router.add_api_route(path, _saying(repr(error)), response_model=None)
-        app.include_router(router, dependencies=[Depends(authorize("payments"))])
+        app.include_router(router, dependencies=[Depends(Admission("payments"))])
 
 
 def place(at: datetime, public_id: UUID) -> str:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from orders.kit.audit import live_only
 from orders.kit.auth import Caller
 from orders.kit.database import WriteSession
 from orders.kit.errors import Problem
 from orders.kit.unit_of_work import UnitOfWork
 from orders.modules.customers.models import Customer, Invoice
 from orders.modules.customers.routes import customers, invoices
-from sqlalchemy import delete, exists, func, inspect, select, text, union_all, update
+from sqlalchemy import bindparam, delete, exists, func, inspect, select, text, union_all, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import (
     aliased,
@@ -149,11 +150,29 @@ async def test_a_lock_takes_live_rows(
 
 
 @strategies
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
 async def test_children_are_live_rows_however_they_are_loaded(
-    session: WriteSession, family: Family, load: Callable[[Any], Any]
+    session: WriteSession, family: Family, load: Callable[[Any], Any], kept: bool
 ) -> None:
+    """Of a statement built for one use, or as the repository keeps its own."""
     query = select(Customer).where(Customer.id == family.live.id).options(load(Customer.invoices))
-    customer = (await session.scalars(query)).unique().one()
+    customer = (await session.scalars(live_only(query) if kept else query)).unique().one()
+    assert await session.run_sync(lambda _: numbers(customer)) == family.numbers
+
+
+async def test_a_kept_statement_sees_live_rows(session: WriteSession, family: Family) -> None:
+    kept = live_only(select(Customer.name).where(Customer.id == bindparam("id")))
+    for customer, names in ((family.live, ["live"]), (family.dead, []), (family.live, ["live"])):
+        assert (await session.scalars(kept, {"id": customer.id})).all() == names
+    joined = select(Invoice.number).select_from(Customer).join(Customer.invoices)
+    kept = live_only(joined.where(Customer.id == family.live.id).order_by(Invoice.number))
+    assert (await session.scalars(kept)).all() == family.numbers
+
+
+async def test_children_of_what_the_repository_finds_are_live_rows(
+    session: WriteSession, family: Family, caller: Caller
+) -> None:
+    customer = await customers.get(session, caller, family.live.public_id)
     assert await session.run_sync(lambda _: numbers(customer)) == family.numbers
 
 

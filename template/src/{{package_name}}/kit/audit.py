@@ -6,7 +6,7 @@ sees live rows only, and deletes none.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     MetaData,
+    Select,
     Text,
     event,
     inspect,
@@ -37,6 +38,8 @@ from sqlalchemy.orm import (
 )
 
 FIRST, LAST = -1, 1
+
+Row = TypeVar("Row")
 
 
 class Base(DeclarativeBase):
@@ -118,13 +121,19 @@ _LIVE_ONLY = with_loader_criteria(
 )
 
 
+def live_only(statement: Select[Row]) -> Select[Row]:
+    """`statement` as the hook below would make it at each use, for one that is built once."""
+    return statement.options(_LIVE_ONLY).execution_options(live_only=True)
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _live_rows_only(state: ORMExecuteState) -> None:
     """Hide deleted rows unless the statement asks: `execution_options(include_deleted=True)`."""
     if state.is_delete:
         raise InvalidRequestError("Rows are soft deleted: use the repository's delete()")
     hides = (state.is_select and not state.is_column_load) or state.is_update
-    if hides and not state.execution_options.get("include_deleted", False):
+    told = state.execution_options
+    if hides and not (told.get("include_deleted", False) or told.get("live_only", False)):
         state.statement = state.statement.options(_LIVE_ONLY)
 
 

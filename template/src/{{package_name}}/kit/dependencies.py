@@ -1,13 +1,15 @@
 """What a route may ask for: who is calling, a session, a page, the version that a client read."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Header, Query, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+from fastapi.security.utils import get_authorization_scheme_param
 
 from . import idempotency, pagination, unit_of_work
 from .auth import Caller, Callers
@@ -22,7 +24,6 @@ from .repository import Versions
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
-_bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer key_…`")
 _KEY = Header(
     alias="Idempotency-Key",
     description="a random UUID, kept for the retries of one operation",
@@ -45,16 +46,22 @@ def open_to_everybody(reason: str) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-def authorize(module: str) -> Callable[..., Coroutine[Any, Any, None]]:
-    """A dependency that lets callers with the scope `<module>:read` or `<module>:write` in.
+class Admission(SecurityBase):
+    """What stands before every route: one dependency, since each costs as much as what it asks.
 
-    Each request counts against its caller's rate limit, or its address's where there is no caller.
+    It lets callers with the scope `<module>:read` or `<module>:write` in. Each request counts
+    against its caller's rate limit, or its address's where there is no caller.
     """
 
-    async def check(
-        request: Request,
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    ) -> None:
+    scheme_name = "HTTPBearer"
+    model = HTTPBearer(description="An API key: `Authorization: Bearer key_…`")
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    async def __call__(self, request: Request) -> None:
+        """Raises a `Problem` where the request goes no further."""
+        _negotiate(request)
         limiter: RateLimiter = request.app.state.rate_limiter
         if getattr(request.scope.get("endpoint"), "open_because", None):
             await limiter.admit(request.scope, address(request.scope))
@@ -62,18 +69,17 @@ def authorize(module: str) -> Callable[..., Coroutine[Any, Any, None]]:
         writes = request.method not in _READS
         if writes and request.app.state.settings.read_only:
             raise retry("read-only", after=60)
-        token = "" if bearer is None else bearer.credentials
+        scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+        token = token if scheme.lower() == "bearer" else ""
         limiter.recall(request.scope, token)
         caller = await _known(request, token, writes) if token else None
         if caller is None:
             raise Problem("unauthenticated", headers={"WWW-Authenticate": "Bearer"})
         await limiter.admit(request.scope, str(caller.account_id), token)
-        scope = f"{module}:{'write' if writes else 'read'}"
+        scope = f"{self._module}:{'write' if writes else 'read'}"
         if not caller.may(scope):
             raise Problem("forbidden", f"this needs the scope {scope}")
         request.state.caller = caller
-
-    return check
 
 
 async def _known(request: Request, token: str, writes: bool) -> Caller | None:
@@ -84,7 +90,7 @@ async def _known(request: Request, token: str, writes: bool) -> Caller | None:
     return None
 
 
-async def negotiate(request: Request) -> None:
+def _negotiate(request: Request) -> None:
     """Refuse a body that is not JSON, and a client that does not take JSON."""
     accepted = ",".join(request.headers.getlist("accept")) or "*/*"
     ranges = (part.lower().replace(" ", "").split(";") for part in accepted.split(","))

@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from functools import cache
+from typing import Any, Generic, TypeAlias, TypeVar, final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlalchemy import func as sql
 
-from .audit import Owned, Resource
+from .audit import Owned, Resource, live_only
 from .auth import Account, Caller
 from .database import ReadSession, WriteSession
 from .errors import Problem
@@ -34,19 +35,35 @@ class Repository(Generic[Row]):
     def __init__(self, model: type[Row]) -> None:
         self._model = model
         self._keyset: Keyset[Row] = Keyset(model.created_at, model.public_id)
+        self._one: Callable[[bool, bool], Select[Row]] = cache(self._build_one)
 
+    @final  # `get` does not come by here, so that a subclass would narrow half of what is read
     def visible(self, caller: Caller, *, include_deleted: bool = False) -> Select[Row]:
         """The rows that `caller` may see: where every query of a module starts."""
-        statement = select(self._model).where(*self._of(caller))
+        return self._rows(self._of(caller), include_deleted)
+
+    def _rows(self, whose: Sequence[ColumnElement[bool]], include_deleted: bool) -> Select[Row]:
+        statement = select(self._model).where(*whose)
         if include_deleted:
             return statement.execution_options(include_deleted=True)
         return statement.where(self._model.deleted_at.is_(None))
 
     def _of(self, caller: Caller) -> Sequence[ColumnElement[bool]]:
         """Whose rows: the caller's, except for support and for a table without owners."""
-        if caller.sees_all or not issubclass(self._model, Owned):
-            return ()
-        return (self._model.account_id == caller.account_id,)
+        return () if caller.sees_all else self._owned_by(caller.account_id)
+
+    def _owned_by(self, account_id: object) -> Sequence[ColumnElement[bool]]:
+        return (self._model.account_id == account_id,) if issubclass(self._model, Owned) else ()
+
+    def _build_one(self, sees_all: bool, include_deleted: bool) -> Select[Row]:
+        """The row with `public_id` that `account_id` may see: parameters, to be built only once.
+
+        A statement built anew costs SQLAlchemy as much again as its own part of running it.
+        """
+        whose = () if sees_all else self._owned_by(bindparam("account_id"))
+        statement = self._rows(whose, include_deleted)
+        statement = statement.where(self._model.public_id == bindparam("public_id"))
+        return statement if include_deleted else live_only(statement)
 
     async def get(
         self,
@@ -57,9 +74,10 @@ class Repository(Generic[Row]):
         include_deleted: bool = False,
     ) -> Row:
         """The row with this public id. Raises `not-found`, for another account's row too."""
-        statement = self.visible(caller, include_deleted=include_deleted)
         row = await session.scalar(
-            statement.where(self._model.public_id == public_id), execution_options=_AS_STORED
+            self._one(caller.sees_all, include_deleted),
+            {"account_id": caller.account_id, "public_id": public_id},
+            execution_options=_AS_STORED,
         )
         if row is None:
             raise Problem("not-found")

@@ -127,9 +127,10 @@ def watch(
 
 def route_of(scope: Scope) -> str:
     """The template of the route that was found: paths themselves are without number."""
-    context = scope.get("fastapi", {}).get("effective_route_context")
-    if context is not None:
-        return str(context.path)
+    # Inside an included router it is the context that knows the whole path.
+    found = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    if found is not None:
+        return str(found.path)
     return scope["path"] if scope["path"] in PATHS else "other"
 
 

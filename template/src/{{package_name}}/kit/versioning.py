@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .dependencies import authorize, negotiate
+from .dependencies import Admission
 from .deprecation import Deprecation, link
 from .errors import Problem
 from .framework import documented
@@ -42,21 +42,21 @@ _FILE = re.compile(r"routes(?:_v([1-9][0-9]*))?")
 _EXTENSION = "x-deprecation"
 
 
-def router(modules: ModuleType, *, deprecated: Collection[str] = ()) -> APIRouter:
-    """All routes of `modules`, under `/api/v1` and the versions after it."""
-    everything = APIRouter()
+def include(app: FastAPI, modules: ModuleType, *, deprecated: Collection[str] = ()) -> None:
+    """Serve all routes of `modules`, under `/api/v1` and the versions after it."""
     files = _route_files(modules)
     for number in versions(modules):
         for name, numbers in files.items():
             own = [f"{modules.__name__}.{name}.{_file(n)}" for n in numbers if n <= number]
-            everything.include_router(
+            app.include_router(
                 APIRouter(routes=list(_merged(own))),
                 prefix=f"/api/v{number}",
-                dependencies=[Depends(negotiate), Depends(authorize(name))],
+                dependencies=[Depends(Admission(name))],
                 responses=_EVERYWHERE,
                 deprecated=f"v{number}" in deprecated or None,
             )
-    return _flat(everything)
+    routes = app.router.routes
+    routes[:] = [each for included in routes for each in _flat(included)]
 
 
 def versions(modules: ModuleType) -> list[int]:
@@ -128,21 +128,19 @@ def import_models(modules: ModuleType) -> None:
             import_module(f"{modules.__name__}.{name}.models")
 
 
-def _flat(router: APIRouter) -> APIRouter:
-    """The same routes without the routers in between: FastAPI would ask each of them, twice.
+def _flat(included: BaseRoute) -> list[BaseRoute]:
+    """The routes of an included router without it: FastAPI would ask each of them twice.
 
     A WebSocket, a mounted application or an API route of another class leaves all where they are.
     """
-    found = list(iter_route_contexts(router.routes))
+    found = list(iter_route_contexts([included]))
     if any(type(each.original_route) is not APIRoute for each in found):
-        return router
+        return [included]
     options = signature(APIRoute).parameters
-    return APIRouter(
-        routes=[
-            APIRoute(**{name: getattr(each, name) for name in options if hasattr(each, name)})
-            for each in found
-        ]
-    )
+    return [
+        APIRoute(**{name: getattr(each, name) for name in options if hasattr(each, name)})
+        for each in found
+    ]
 
 
 def _of_route(scope: Scope) -> Deprecation | None:
