@@ -1,7 +1,7 @@
 """The outermost layer: a request gets its name here, and its answer the headers of every answer.
 
-They are written once, whoever answers: what a layer further in adds, it says on the way in
-(`headers.add`), and needs not stand in the answer's way.
+They are written once, whoever answers: a layer further in says on the way in what it adds
+(`headers.add`), and need not stand in the answer's way.
 """
 
 import asyncio
@@ -68,9 +68,9 @@ class EdgeMiddleware:
             self._telemetry.in_flight -= 1
             self._telemetry.tell(scope, (ended or perf_counter()) - began)
 
-    def _headers(self, scope: Scope, given: Iterable[Header]) -> list[Header]:
+    def _headers(self, scope: Scope, own: Iterable[Header]) -> list[Header]:
         state = scope["state"]
-        headers = [each for each in given if each[0] != RAW_HEADER]
+        headers = [each for each in own if each[0] != RAW_HEADER]
         state["replayed"] = REPLAYED in headers
         for made in state.get("answer_headers", ()):
             headers += made(scope)

@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 from functools import lru_cache
-from time import time
 
 from prometheus_client import Counter, Histogram
 from starlette.types import Scope
@@ -29,21 +28,21 @@ class Telemetry:
     def __init__(self, environment: str) -> None:
         self.in_flight = 0
         self._log = access_log(environment)
-        self._ended: list[tuple[Scope, float, float]] = []
+        self._ended: list[tuple[Scope, float]] = []
 
     def tell(self, scope: Scope, seconds: float) -> None:
         """Tell of a request that has ended now, after so long."""
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._tell)
-        self._ended.append((scope, seconds, time()))
+        self._ended.append((scope, seconds))
 
     def _tell(self) -> None:
-        ended, self._ended = self._ended, []
-        for scope, seconds, _ in ended:
+        ended, self._ended, now = self._ended, [], datetime.now(UTC)
+        for scope, seconds in ended:
             counter, duration = _counted(scope)
             counter.inc()
             duration.observe(seconds)
-        self._log([_line(*each) for each in ended if each[0]["path"] not in PATHS])
+        self._log([_line(*each, now) for each in ended if each[0]["path"] not in PATHS])
 
 
 def _counted(scope: Scope) -> tuple[Counter, Histogram]:
@@ -51,13 +50,13 @@ def _counted(scope: Scope) -> tuple[Counter, Histogram]:
     return _labelled(method if method in _METHODS else "other", route_of(scope), status)
 
 
-def _line(scope: Scope, seconds: float, at: float) -> dict[str, object]:
+def _line(scope: Scope, seconds: float, now: datetime) -> dict[str, object]:
     state = scope["state"]
     limit, caller = state.get("rate_limit"), state.get("caller")
     return {
         "event": "request",
         "level": "info",
-        "time": datetime.fromtimestamp(at, UTC),
+        "time": now,
         "request_id": state["request_id"],
         "method": scope["method"],
         "route": route_of(scope),
