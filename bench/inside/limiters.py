@@ -24,7 +24,10 @@ def bare() -> FastAPI:
 
 
 def alone() -> FastAPI:
-    """One of the kit's middlewares: the one that BENCH_MIDDLEWARE names."""
+    """One of the kit's middlewares: the one that BENCH_MIDDLEWARE names.
+
+    The headers that it adds to an answer are written at the edge, which is another one.
+    """
     (one,) = (
         each
         for each in create_app().user_middleware

@@ -1,14 +1,20 @@
-"""What a request's headers say, and what keeps browsers from doing too much with an answer."""
+"""What a request's headers say, and what every answer's do."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from collections.abc import Callable, Iterable
 
+from starlette.types import Scope
+
+Header = tuple[bytes, bytes]
+
+# What keeps browsers from doing too much with an answer.
 _EVERY = (
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
-_API = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),)
+_API = (*_EVERY, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+_NAMES = frozenset(name for name, _ in _API)
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -19,25 +25,17 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
-class SecurityHeadersMiddleware:
-    """Pure ASGI: adds what is missing to every answer; the API pages may load their scripts."""
+def add(scope: Scope, made: Callable[[Scope], Iterable[Header]]) -> None:
+    """Let the answer to this request carry the headers that `made` returns when it begins.
 
-    def __init__(self, app: ASGIApp, *, pages: frozenset[str]) -> None:
-        self._app = app
-        self._pages = pages
+    What holds the scope itself would be freed by the garbage collector alone, which costs.
+    """
+    scope.setdefault("state", {}).setdefault("answer_headers", []).append(made)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        wanted = _EVERY if scope["path"] in self._pages else _EVERY + _API
 
-        async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message.get("headers", ()))
-                there = {name for name, _ in headers}
-                headers += [one for one in wanted if one[0] not in there]
-                message = {**message, "headers": headers}
-            await send(message)
-
-        await self._app(scope, receive, add)
+def missing(headers: list[Header], *, page: bool) -> Iterable[Header]:
+    """What keeps browsers from harm and is not there; a `page` may load its scripts."""
+    wanted, there = _EVERY if page else _API, {name for name, _ in headers}
+    if there.isdisjoint(_NAMES):
+        return wanted
+    return [each for each in wanted if each[0] not in there]

@@ -1,111 +1,77 @@
-"""What is seen of a request from outside: its name, its line in the log, its metrics."""
+"""What is seen of a request from outside: its line in the log, its metrics."""
 
 import asyncio
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
-from time import perf_counter
 
 from prometheus_client import Counter, Histogram
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from . import metrics
 from .database import Database
 from .health import PATHS, Readiness
 from .http_client import HttpClient
-from .idempotency import REPLAYED, outcomes
+from .idempotency import outcomes
 from .logs import access_log
 from .rate_limit import RateLimiter
-from .request_id import RAW_HEADER, given, new, request_id
 
-GONE = 499  # nginx's number for a client that did not wait
-
-_CLOSE = (b"connection", b"close")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
-@dataclass
-class Traffic:
-    """What this process is busy with."""
+class Telemetry:
+    """What one process tells of its requests: their metrics, and a line each.
 
-    in_flight: int = 0
-
-
-class TelemetryMiddleware:
-    """Pure ASGI. The request's id is in `request_id`, in `scope["state"]` and in the answer.
-
-    The probes are counted and not logged: somebody asks for them every few seconds.
+    It is told of all at once that end in the same turn of the event loop: that costs half. The
+    probes are counted and not logged: somebody asks for them every few seconds.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, environment: str, traffic: Traffic, readiness: Readiness
-    ) -> None:
-        self._app = app
+    def __init__(self, environment: str) -> None:
+        self.in_flight = 0
         self._log = access_log(environment)
-        self._traffic = traffic
-        self._readiness = readiness
+        self._ended: list[tuple[Scope, float]] = []
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = perf_counter()
-        name = given(scope) or new()
-        scope.setdefault("state", {})["request_id"] = name
-        status, replayed, started, ended = 500, False, False, 0.0
+    def tell(self, scope: Scope, seconds: float) -> None:
+        """Tell of a request that has ended now, after so long."""
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._ended.append((scope, seconds))
 
-        async def answer(message: Message) -> None:
-            nonlocal status, replayed, started, ended
-            if message["type"] == "http.response.start":
-                status, started = message["status"], True
-                headers = [each for each in message.get("headers", ()) if each[0] != RAW_HEADER]
-                headers.append((RAW_HEADER, name.encode()))
-                replayed = REPLAYED in headers
-                if self._readiness.draining:
-                    # A client that kept its connection would find it closed at its next request.
-                    headers.append(_CLOSE)
-                message = {**message, "headers": headers}
-            await send(message)
-            if not message.get("more_body") and message["type"] == "http.response.body":
-                ended = perf_counter()  # what runs behind the answer, the client does not wait for
+    def _tell(self) -> None:
+        ended, self._ended, now = self._ended, [], datetime.now(UTC)
+        for scope, seconds in ended:
+            counter, duration = _counted(scope)
+            counter.inc()
+            duration.observe(seconds)
+        self._log([_line(*each, now) for each in ended if each[0]["path"] not in PATHS])
 
-        token = request_id.set(name)
-        self._traffic.in_flight += 1
-        try:
-            await self._app(scope, receive, answer)
-        except asyncio.CancelledError:
-            status = status if started else GONE
-            raise
-        finally:
-            request_id.reset(token)
-            self._traffic.in_flight -= 1
-            self._tell(scope, status, (ended or perf_counter()) - began, replayed)
 
-    def _tell(self, scope: Scope, status: int, seconds: float, replayed: bool) -> None:
-        method, route = scope["method"], route_of(scope)
-        counter, duration = _labelled(method if method in _METHODS else "other", route, status)
-        counter.inc()
-        duration.observe(seconds)
-        if scope["path"] in PATHS:
-            return
-        state = scope["state"]
-        limit, caller = state.get("rate_limit"), state.get("caller")
-        self._log(
-            "request",
-            request_id=state["request_id"],
-            method=method,
-            route=route,
-            version=state.get("api_version"),
-            status=status,
-            ms=round(seconds * 1000, 1),
-            caller=caller.name if caller else None,
-            replayed=replayed,
-            limit=f"{limit.policy.name} {limit.remaining}/{limit.policy.limit}" if limit else None,
-            **state.get("line", {}),  # what others know of it
-        )
+def _counted(scope: Scope) -> tuple[Counter, Histogram]:
+    method, status = scope["method"], scope["state"].get("answered", 500)
+    return _labelled(method if method in _METHODS else "other", route_of(scope), status)
+
+
+def _line(scope: Scope, seconds: float, now: datetime) -> dict[str, object]:
+    state = scope["state"]
+    limit, caller = state.get("rate_limit"), state.get("caller")
+    return {
+        "event": "request",
+        "level": "info",
+        "time": now,
+        "request_id": state["request_id"],
+        "method": scope["method"],
+        "route": route_of(scope),
+        "version": state.get("api_version"),
+        "status": state.get("answered", 500),
+        "ms": round(seconds * 1000, 1),
+        "caller": caller.name if caller else None,
+        "replayed": state.get("replayed", False),
+        "limit": f"{limit.policy.name} {limit.remaining}/{limit.policy.limit}" if limit else None,
+        **state.get("line", {}),  # what others know of it
+    }
 
 
 def watch(
-    traffic: Traffic,
+    telemetry: Telemetry,
     readiness: Readiness,
     database: Database,
     limiter: RateLimiter,
@@ -113,7 +79,7 @@ def watch(
 ) -> metrics.Sampler:
     """What looks at the parts of one process."""
     sampler = metrics.Sampler()
-    sampler.show(metrics.IN_FLIGHT, lambda: traffic.in_flight)
+    sampler.show(metrics.IN_FLIGHT, lambda: telemetry.in_flight)
     sampler.show(metrics.READY, lambda: readiness.ready)
     sampler.show(metrics.IN_USE, database.pool.checkedout)
     sampler.show(metrics.WAITING, lambda: database.pool.waiting)

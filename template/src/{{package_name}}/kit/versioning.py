@@ -5,7 +5,7 @@ what the one before it serves, but for the routes that it has of its own.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,14 +17,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
-from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .dependencies import Admission
 from .deprecation import Deprecation, link
 from .errors import Problem
 from .framework import documented
+from .headers import Header, add
 
 # What any operation can answer, besides what it does.
 _EVERYWHERE = documented(
@@ -99,26 +99,27 @@ class VersionMiddleware:
             return
         version = found[1]
         scope.setdefault("state", {})["api_version"] = version
-        successor = self._successor(version, scope["path"][found.end() :])
         if version in self._retired:
-            problem = Problem("version-retired", headers=link(successor))
+            problem = Problem("version-retired", headers=link(self._successor(scope)))
             await problem.response()(scope, receive, send)
             return
+        add(scope, self._announced)
+        await self._app(scope, receive, send)
 
-        async def announce(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                going = self._deprecated.get(version) or _of_route(scope)
-                if going is not None:
-                    headers = MutableHeaders(scope=message)
-                    for name, value in going.headers(successor).items():
-                        headers.append(name, value)
-            await send(message)
+    def _announced(self, scope: Scope) -> Iterable[Header]:
+        going = self._deprecated.get(scope["state"]["api_version"]) or _of_route(scope)
+        if going is None:
+            return ()
+        told = going.headers(self._successor(scope))
+        return [(name.lower().encode(), value.encode()) for name, value in told.items()]
 
-        await self._app(scope, receive, announce)
-
-    def _successor(self, version: str, rest: str) -> str | None:
+    def _successor(self, scope: Scope) -> str | None:
+        """The same path of the next version, if there is one."""
+        _, api, version, *rest = scope["path"].split("/")
         following = int(version[1:]) + 1
-        return f"/api/v{following}{quote(rest)}" if following in self._served else None
+        if following not in self._served:
+            return None
+        return quote("/".join(["", api, f"v{following}", *rest]))
 
 
 def import_models(modules: ModuleType) -> None:

@@ -1,8 +1,12 @@
 """The first gate, and the headers of every answer to what passed it."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from collections.abc import Iterable
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..headers import Header, add
 from .limiter import RateLimiter, problem
+from .policy import Decision
 
 
 class RateLimitMiddleware:
@@ -20,18 +24,14 @@ class RateLimitMiddleware:
         if scope["type"] != "http" or scope["path"] in self._exempt:
             await self._app(scope, receive, send)
             return
-        state = scope.setdefault("state", {})
         decision = self._limiter.admit_address(scope)
-        state["rate_limit"] = decision
+        scope.setdefault("state", {})["rate_limit"] = decision
+        add(scope, _standing)
+        inner = self._app if decision.allowed else problem(decision).response()
+        await inner(scope, receive, send)
 
-        async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                # The second gate may have put its own decision there.
-                headers = [*message.get("headers", ()), *state["rate_limit"].headers()]
-                message = {**message, "headers": headers}
-            await send(message)
 
-        if decision.allowed:
-            await self._app(scope, receive, add)
-        else:
-            await problem(decision).response()(scope, receive, add)
+def _standing(scope: Scope) -> Iterable[Header]:
+    """How the request stands by then: the second gate may have put its own decision there."""
+    decision: Decision = scope["state"]["rate_limit"]
+    return decision.headers()

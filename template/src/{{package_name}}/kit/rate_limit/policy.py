@@ -50,7 +50,7 @@ class RateLimitPolicy:
         if min(self.limit, self.seconds, self.size) < 1:
             raise ValueError(f"the policy {self.name}: limit, seconds and burst start at 1")
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Requests in a full bucket."""
         return self.limit if self.burst is None else self.burst
