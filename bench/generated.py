@@ -28,7 +28,8 @@ CHECKOUT = Path(__file__).parents[1]
 def run_inside(script: str, libraries: Sequence[str] = ()) -> Result:
     """Run `bench/inside/<script>.py` with a service's own Python; what it says at the end.
 
-    With other libraries, in an environment like the service's that has them, too. BENCH_SERVICE names an installed service to measure instead of a new one; it keeps its rows.
+    With other libraries, in an environment like the service's that has them, too. BENCH_SERVICE names
+    an installed service to measure instead of a new one; it keeps its rows.
     """
     with installed() as service:
         python = service / ".venv" / "bin" / "python"

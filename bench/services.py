@@ -96,7 +96,10 @@ def cpu(name: str, rival: str, connections: int, turns: dict[str, Any]) -> dict[
 def _run(*command: str | Path, at: Path) -> str:
     # Byte code is kept, as on most machines: a worker that is forked anew should not compile.
     env = {key: value for key, value in os.environ.items() if key not in LEFT_OUT}
-    done = subprocess.run(command, cwd=at, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, cwd=at, env=env, check=False, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        done.check_returncode()
     return done.stdout
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import MutableMapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def main() -> None:
     chosen = parser.parse_args()
     os.environ["ENVIRONMENT"] = "production"  # where lines are JSON, without colours
     module, _, factory = chosen.factory.partition(":")
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # a line a request
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         app = getattr(importlib.import_module(module), factory)()
         text = asyncio.run(profile(app, chosen.method, chosen.path, chosen.key, chosen.seconds))
     print(json.dumps({"profile": text}))
