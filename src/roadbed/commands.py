@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 from uv import find_uv_bin
 
@@ -62,35 +63,48 @@ def uv() -> str:
     return find_uv_bin()
 
 
-def run(*command: str, at: Path) -> None:
+def run(*words: str, at: Path) -> None:
     """Run a command in the folder `at`, and wait for it.
 
     Raises:
-        CommandFailed, KeyboardInterrupt: as `Running.wait`.
+        CommandFailed, KeyboardInterrupt: as `Command.wait`.
     """
-    Running(*command, at=at).wait()
+    command = Command(*words, at=at)
+    command.start()
+    command.wait()
 
 
-class Running:
-    """A command that goes on in the folder `at`, beside others."""
+class Command:
+    """A command in the folder `at`, which may go on beside others.
 
-    def __init__(self, *command: str, at: Path) -> None:
+    Attributes:
+        began: when it was started, by `time.perf_counter`.
+    """
+
+    def __init__(self, *words: str, at: Path) -> None:
+        self.began = 0.0
+        self._words = words
+        self._at = at
+        self._started: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None
+
+    def start(self) -> None:
+        """Let it begin."""
         self.began = time.perf_counter()
-        self._name = command[0]
         # A file and not a pipe: a server that outlives the command would hold a pipe open.
-        self._output = TemporaryFile()  # noqa: SIM115 (for as long as the command goes on)
-        self._process = subprocess.Popen(
-            command,
-            cwd=at,
+        output = TemporaryFile()  # noqa: SIM115 (as long as the command goes on)
+        process = subprocess.Popen(
+            self._words,
+            cwd=self._at,
             env=environment(),
             stdin=subprocess.DEVNULL,
-            stdout=self._output,
+            stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
         )
+        self._started = process, output
 
     def wait(self) -> None:
-        """Wait for its end.
+        """Wait for the end of what was started.
 
         Interrupted, it interrupts the command and all that the command started, and waits for them.
 
@@ -98,22 +112,28 @@ class Running:
             CommandFailed: it exited with another code than 0.
             KeyboardInterrupt: as it was.
         """
-        with self._output as output:
+        assert self._started is not None  # noqa: S101
+        process, output = self._started
+        with output:
             try:
-                code = self._process.wait()
+                code = process.wait()
             except BaseException:
-                _stop(self._process)
+                _stop(process)
                 raise
             if code:
                 output.seek(0)
                 lines = output.read().decode(errors="replace").rstrip().splitlines()
-                raise CommandFailed("\n".join(lines[-_TAIL:]) or f"{self._name} exited with {code}")
+                said = "\n".join(lines[-_TAIL:])
+                raise CommandFailed(said or f"{self._words[0]} exited with {code}")
 
-    def stop(self) -> None:
-        """End it, unless it came to its end."""
-        if self._process.poll() is None:
-            _stop(self._process)
-        self._output.close()
+    def close(self) -> None:
+        """End it, if it goes on."""
+        if self._started is None:
+            return
+        process, output = self._started
+        if process.poll() is None:
+            _stop(process)
+        output.close()
 
 
 def makes(folder: Path, target: str) -> bool:

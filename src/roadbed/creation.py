@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,6 @@ from roadbed.template import opened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from roadbed.commands import Running
     from roadbed.rendering import Answers
     from roadbed.template import Version
 
@@ -205,13 +204,17 @@ def _answers(request: Request, source: _Source) -> Answers:
     return rendering.ask(source.tree, given) if request.interactive else given
 
 
-_BESIDE = ("migrate", "test")  # of the other steps they need nothing but the installation
+# What needs nothing but the installation goes on beside the others, from the end of these steps on:
+# by the second, the first has compiled what all of them import.
+_BEGUN_AFTER = {"install": "test", "contract": "migrate"}
 
 
 def _finish(creation: Creation, request: Request, report: Callable[[Step], None]) -> None:
     """Take the steps after rendering: each may fail, and needs another that comes before it."""
     run = partial(commands.run, at=creation.path)
-    beside: dict[str, Running] = {}
+    beside = {
+        name: commands.Command("make", name, at=creation.path) for name in _BEGUN_AFTER.values()
+    }
     later: dict[str, tuple[str, Callable[[], None]]] = {
         "lock": ("render", lambda: run(commands.uv(), "lock")),
         "install": ("lock", lambda: run("make", "install")),
@@ -219,7 +222,8 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
         "contract": ("install", lambda: run("make", "contract", "accept=1")),
         "documents": ("install", lambda: run(*_documents(creation.path))),
         "commit": ("render", lambda: _commit(creation)),
-        **{name: ("install", partial(_wait, beside, name)) for name in _BESIDE},
+        "migrate": ("install", beside["migrate"].wait),
+        "test": ("install", beside["test"].wait),
     }
     with ExitStack() as stack:
         for name, (needed, action) in later.items():
@@ -235,14 +239,14 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
                     with timed(step, report):
                         action()
             creation.steps.append(step)
-            if name == "install" and step.state is State.DONE:
-                for each in (each for each in _BESIDE if each not in request.left_out):
-                    beside[each] = commands.Running("make", each, at=creation.path)
-                    stack.callback(beside[each].stop)
+            follower = _BEGUN_AFTER.get(name)
+            if follower and follower not in request.left_out and _goes_on(creation):
+                stack.enter_context(closing(beside[follower])).start()
 
 
-def _wait(beside: dict[str, Running], name: str) -> None:
-    beside[name].wait()
+def _goes_on(creation: Creation) -> bool:
+    """Whether the service is installed, and nobody stopped what comes after that."""
+    return "install" in creation.names(State.DONE) and not creation.names(State.STOPPED)
 
 
 def _documents(service: Path) -> tuple[str, str]:
