@@ -44,8 +44,8 @@ lock: $(READY) ## Pin requirements.in, with hashes, to what is newest
 	@cd tests/generated/fuzz && ../../../.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes \
 		--python-version 3.11 --no-header --no-emit-index-url requirements.in --output-file requirements.txt
 
-$(READY): PINS := requirements.txt
-$(RUNS): PINS := $(if $(wildcard $(READY)),requirements.txt,requirements-run.txt)
+$(READY): INSTALL := sync requirements.txt
+$(RUNS): INSTALL := install --requirement requirements-run.txt
 $(READY) $(RUNS): requirements.txt requirements-run.txt pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Roadbed needs Python 3.11 or newer: install it, or name it: make PYTHON=python3.12 …' >&2; exit 2; }
@@ -57,6 +57,6 @@ $(READY) $(RUNS): requirements.txt requirements-run.txt pyproject.toml hatch_bui
 		sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt; \
 		.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt; }
 	@test -x .venv/bin/python || $(UV) venv --quiet --python '$(PYTHON)' .venv
-	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes $(PINS)
+	@$(UV) pip $(INSTALL) --quiet --python .venv/bin/python --require-hashes
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-	@touch $(RUNS) $(if $(filter requirements.txt,$(PINS)),$(READY))
+	@touch $(RUNS) $@

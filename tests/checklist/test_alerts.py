@@ -160,6 +160,24 @@ def test_promtool_tries_this_alert_with_its_records_and_no_other(
     assert not any(str(tmp_path) in each.message for each in result.evidence)
 
 
+def test_promtool_gets_what_is_written(tmp_path: Path, promtool: str) -> None:
+    """Values as they stand, groups in their order, and no file that a pattern does not name."""
+    assert promtool
+    records, alert = GOOD["recorded"].split("      - alert:")
+    alert = f"  - name: alerts\n    rules:\n      - alert:{alert}"
+    alert = alert.replace("severity: page", "severity: page, version: 1.10")
+    tests = TESTS.replace("severity: page", 'severity: page, version: "1.10"')
+    tests = tests.replace("[latency, others]", "[latency, alerts, others]")
+    files = {
+        "ops/alerts.yml": records + alert + OTHER + "      - {record: [odd], expr: p95}\n",
+        "ops/alike/old/alerts.yml": records + alert,
+        "ops/alerts_test.yml": tests.replace("al*.yml", "'a*/../al*.yml', al*.yml"),
+    }
+    result = ask(tmp_path / "service", files, "RB401")
+    said = [each for each in result.evidence if "promtool" in each.message]
+    assert [each.state for each in said] == [State.PASS], said
+
+
 # RB402 ----------------------------------------------------------------------------------------
 
 FINE = "0.005, 0.0075, 0.011, 0.0165, 0.0245, 0.0365"

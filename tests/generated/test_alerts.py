@@ -66,6 +66,20 @@ def test_every_alert_looks_at_this_service_alone(service: Service) -> None:
         assert len([word for word in words if word not in functions]) == len(selectors)
 
 
+def test_every_decision_that_an_alert_looks_for_is_one_that_the_service_counts(
+    service: Service,
+) -> None:
+    (limiter,) = service.texts("rate_limit/limiter.py").values()
+    counted = set(
+        re.findall(r'"(\w+)"', limiter[limiter.index("ALLOWED, ") : limiter.index("class ")])
+    )
+    assert {"allowed", "degraded", "closed"} <= counted
+    for text in service.texts("ops/alerts*.yml").values():
+        looked_for = re.findall(r'decision=~?"([\w|]+)"', text)
+        assert looked_for
+        assert {each for found in looked_for for each in found.split("|")} <= counted
+
+
 def without_strings(expression: str) -> str:
     return re.sub(r'"[^"]*"', "", expression)
 

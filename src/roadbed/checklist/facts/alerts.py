@@ -45,15 +45,15 @@ class Alerts:
     """All rules of a service.
 
     Attributes:
-        groups: those of each file that holds rules, as written.
+        files: those that hold rules.
         records: the expressions of the recording rules, by their series.
-        tests: the files of `promtool test rules`, as written.
+        tests: files of `promtool test rules`.
     """
 
-    groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     records: dict[str, str] = field(default_factory=dict)
-    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tests: list[str] = field(default_factory=list)
 
 
 def find(tree: Tree) -> Alerts:
@@ -74,14 +74,13 @@ def find(tree: Tree) -> Alerts:
 def _read(path: str, document: Any, found: Alerts) -> None:
     content = mapping(document)
     if content.get("rule_files") and "tests" in content:
-        found.tests[path] = content
+        found.tests.append(path)
         return
     groups = sequence(content.get("groups")) or sequence(mapping(content.get("spec")).get("groups"))
-    rules = [rule for group in groups for rule in sequence(mapping(group).get("rules"))]
-    if rules:
-        found.groups.setdefault(path, []).extend(mapping(group) for group in groups)
-    for rule in rules:
+    for rule in (rule for group in groups for rule in sequence(mapping(group).get("rules"))):
         rule_content = mapping(rule)
+        if path not in found.files:
+            found.files.append(path)
         if "record" in rule_content:
             found.records[str(rule_content["record"])] = str(rule_content.get("expr", ""))
         elif "alert" in rule_content:

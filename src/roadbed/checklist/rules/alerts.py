@@ -43,7 +43,7 @@ class _Doubling:
 def no_latency_alert(service: Service) -> Iterator[Evidence]:
     """An alert fires when p95 latency has doubled for 5 minutes."""
     rules = service.alerts
-    if not rules.groups:
+    if not rules.files:
         yield unknown(
             "There are no Prometheus rules here: where alerts live elsewhere, say so in a waiver"
         )
@@ -62,7 +62,7 @@ def no_latency_alert(service: Service) -> Iterator[Evidence]:
     if not found:
         yield failed(
             f"None of {len(rules.alerts)} alerts compares the 95th percentile with twice its baseline",
-            Place(next(iter(rules.groups))),
+            Place(rules.files[0]),
             subject="p95",
         )
     yield from promtool.trial(service, found)

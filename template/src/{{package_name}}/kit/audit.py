@@ -123,7 +123,7 @@ _LIVE_ONLY = with_loader_criteria(
 
 def live_only(statement: Select[Row]) -> Select[Row]:
     """`statement` as the hook below would make it at each use, for one that is built once."""
-    return statement.options(_LIVE_ONLY).execution_options(live_only=True)
+    return statement.options(_LIVE_ONLY).execution_options(kit_hides_deleted=True)
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -133,7 +133,7 @@ def _live_rows_only(state: ORMExecuteState) -> None:
         raise InvalidRequestError("Rows are soft deleted: use the repository's delete()")
     hides = (state.is_select and not state.is_column_load) or state.is_update
     told = state.execution_options
-    if hides and not (told.get("include_deleted", False) or told.get("live_only", False)):
+    if hides and not (told.get("include_deleted", False) or told.get("kit_hides_deleted", False)):
         state.statement = state.statement.options(_LIVE_ONLY)
 
 

@@ -1,6 +1,6 @@
 """The outermost layer: a request gets its name here, and its answer the headers of every answer.
 
-They are written once, whoever answers: a layer further in says on the way in what it adds
+They are written once, whichever layer answers: one further in says on the way in what it adds
 (`headers.add`), and need not stand in the answer's way.
 """
 
@@ -24,8 +24,8 @@ _CLOSE = (b"connection", b"close")
 class EdgeMiddleware:
     """Pure ASGI. The request's id is in `request_id`, in `scope["state"]` and in the answer.
 
-    `answered` is in that state once the answer has begun: its status. `pages` are those of the
-    API's documentation, which may load their scripts.
+    `answer_status` is in that state once the answer has begun. `pages` are those of the API's
+    documentation, which may load their scripts.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class EdgeMiddleware:
         async def answer(message: Message) -> None:
             nonlocal ended
             if message["type"] == "http.response.start":
-                state["answered"] = message["status"]
                 headers = self._headers(scope, message.get("headers", ()))
+                state["answer_status"] = message["status"]
                 await send({**message, "headers": headers})
                 return
             await send(message)
@@ -61,7 +61,7 @@ class EdgeMiddleware:
         try:
             await self._app(scope, receive, answer)
         except asyncio.CancelledError:
-            state.setdefault("answered", GONE)
+            state.setdefault("answer_status", GONE)
             raise
         finally:
             request_id.reset(token)
@@ -71,7 +71,7 @@ class EdgeMiddleware:
     def _headers(self, scope: Scope, own: Iterable[Header]) -> list[Header]:
         state = scope["state"]
         headers = [each for each in own if each[0] != RAW_HEADER]
-        state["replayed"] = REPLAYED in headers
+        state["answer_replayed"] = REPLAYED in headers
         for made in state.get("answer_headers", ()):
             headers += made(scope)
         headers += missing(headers, page=scope["path"] in self._pages)

@@ -165,7 +165,7 @@ class ProblemMiddleware:
     """Pure ASGI: turns what escapes the application into a problem.
 
     Starlette's own last resort stands outside every other middleware, so that its 500 lacks their
-    headers; this one stands inside them.
+    headers; this one stands inside them, and the edge says whether an answer has begun.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -178,6 +178,6 @@ class ProblemMiddleware:
         try:
             await self._app(scope, receive, send)
         except Exception as error:
-            if "answered" in scope["state"]:
+            if "answer_status" in scope["state"]:
                 raise
             await describe(error, scope).response()(scope, receive, send)

@@ -13,6 +13,8 @@ from .request_id import request_id
 
 Line = Mapping[str, object]
 
+_WHOLE = 4096  # bytes that a pipe takes whole, whoever else writes into it (Linux' PIPE_BUF)
+
 
 def access_log(environment: str) -> Callable[[Sequence[Line]], None]:
     """What writes the lines of requests without `logging`'s cost."""
@@ -31,10 +33,26 @@ def access_log(environment: str) -> Callable[[Sequence[Line]], None]:
 
 
 def _write(lines: Sequence[Line]) -> None:
-    options = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-    written = [orjson.dumps(line, default=str, option=options) for line in lines]
-    sys.stderr.buffer.write(b"".join(written))
+    piece = b""
+    for line in map(_dumped, lines):
+        if len(piece) + len(line) > _WHOLE:
+            _flushed(piece)
+            piece = b""
+        piece += line
+    _flushed(piece)
+
+
+def _flushed(piece: bytes) -> None:
+    sys.stderr.buffer.write(piece)
     sys.stderr.buffer.flush()
+
+
+def _dumped(line: Line) -> bytes:
+    options = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    try:
+        return orjson.dumps(line, default=str, option=options)
+    except orjson.JSONEncodeError:  # what somebody put in must not cost the lines of others
+        return orjson.dumps({str(key): str(line[key]) for key in line}, option=options)
 
 
 def config(environment: str) -> dict[str, Any]:

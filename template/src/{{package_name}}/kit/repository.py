@@ -25,19 +25,31 @@ Versions: TypeAlias = frozenset[int] | None
 # How a module finds one of its rows for another module: its service's `get`.
 Find: TypeAlias = Callable[[WriteSession, Caller, UUID], Awaitable[Resource]]
 
+# What decides which rows somebody sees.
+_VISIBILITY = {"visible", "_rows", "_of", "_owned_by", "_one", "_build_one"}
+
 # What a session has read before is read again, not handed out as it was then.
 _AS_STORED = {"populate_existing": True}
 
 
 class Repository(Generic[Row]):
-    """What every resource can do. A module adds its own queries in a subclass."""
+    """What every resource can do. A module adds its own queries in a subclass.
+
+    Whose rows are seen is said here alone: `get` keeps its statement and does not ask again, so that
+    a subclass would narrow half of what is read. It is refused.
+    """
 
     def __init__(self, model: type[Row]) -> None:
         self._model = model
         self._keyset: Keyset[Row] = Keyset(model.created_at, model.public_id)
         self._one: Callable[[bool, bool], Select[Row]] = cache(self._build_one)
 
-    @final  # `get` does not come by here, so that a subclass would narrow half of what is read
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if changed := _VISIBILITY & vars(cls).keys():
+            raise TypeError(f"{cls.__name__} may not change {' and '.join(sorted(changed))}")
+
+    @final
     def visible(self, caller: Caller, *, include_deleted: bool = False) -> Select[Row]:
         """The rows that `caller` may see: where every query of a module starts."""
         return self._rows(self._of(caller), include_deleted)

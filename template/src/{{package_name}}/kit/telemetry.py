@@ -46,7 +46,7 @@ class Telemetry:
 
 
 def _counted(scope: Scope) -> tuple[Counter, Histogram]:
-    method, status = scope["method"], scope["state"].get("answered", 500)
+    method, status = scope["method"], scope["state"].get("answer_status", 500)
     return _labelled(method if method in _METHODS else "other", route_of(scope), status)
 
 
@@ -61,10 +61,10 @@ def _line(scope: Scope, seconds: float, now: datetime) -> dict[str, object]:
         "method": scope["method"],
         "route": route_of(scope),
         "version": state.get("api_version"),
-        "status": state.get("answered", 500),
+        "status": state.get("answer_status", 500),
         "ms": round(seconds * 1000, 1),
         "caller": caller.name if caller else None,
-        "replayed": state.get("replayed", False),
+        "replayed": state.get("answer_replayed", False),
         "limit": f"{limit.policy.name} {limit.remaining}/{limit.policy.limit}" if limit else None,
         **state.get("line", {}),  # what others know of it
     }
@@ -95,8 +95,8 @@ def route_of(scope: Scope) -> str:
     """The template of the route that was found: paths themselves are without number."""
     # Inside an included router it is the context that knows the whole path.
     found = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    if found is not None:
-        return str(found.path)
+    if found is not None and "app_root_path" not in scope:  # a mounted application's own is not ours
+        return str(getattr(found, "path", "other"))
     return scope["path"] if scope["path"] in PATHS else "other"
 
 
