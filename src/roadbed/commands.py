@@ -16,7 +16,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 from uv import find_uv_bin
 
@@ -69,42 +68,46 @@ def run(*words: str, at: Path) -> None:
     Raises:
         CommandFailed, KeyboardInterrupt: as `Command.wait`.
     """
-    command = Command(*words, at=at)
-    command.start()
-    command.wait()
+    Command(*words, at=at).wait()
 
 
 class Command:
-    """A command in the folder `at`, which may go on beside others.
-
-    Attributes:
-        began: when it was started, by `time.perf_counter`.
-    """
+    """A command in the folder `at`, which may go on beside others."""
 
     def __init__(self, *words: str, at: Path) -> None:
-        self.began = 0.0
         self._words = words
         self._at = at
-        self._started: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._began, self._took = 0.0, 0.0
 
-    def start(self) -> None:
+    def start(self) -> subprocess.Popen[bytes]:
         """Let it begin."""
-        self.began = time.perf_counter()
+        self._began = time.perf_counter()
         # A file and not a pipe: a server that outlives the command would hold a pipe open.
-        output = TemporaryFile()  # noqa: SIM115 (as long as the command goes on)
-        process = subprocess.Popen(
+        self._output = TemporaryFile()  # noqa: SIM115 (as long as the command goes on)
+        self._process = subprocess.Popen(
             self._words,
             cwd=self._at,
             env=environment(),
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=self._output,
             stderr=subprocess.STDOUT,
             process_group=0,
         )
-        self._started = process, output
+        return self._process
+
+    @property
+    def seconds(self) -> float:
+        """How long it has gone on, or did."""
+        return self._took or (time.perf_counter() - self._began if self._began else 0.0)
+
+    def look(self) -> None:
+        """Note its time, if it has come to its end meanwhile."""
+        if not self._took and self._process is not None and self._process.poll() is not None:
+            self._took = self.seconds
 
     def wait(self) -> None:
-        """Wait for the end of what was started.
+        """Wait for its end; it begins now, if it has not.
 
         Interrupted, it interrupts the command and all that the command started, and waits for them.
 
@@ -112,9 +115,8 @@ class Command:
             CommandFailed: it exited with another code than 0.
             KeyboardInterrupt: as it was.
         """
-        assert self._started is not None  # noqa: S101
-        process, output = self._started
-        with output:
+        process = self._process or self.start()
+        with self._output as output:
             try:
                 code = process.wait()
             except BaseException:
@@ -128,12 +130,10 @@ class Command:
 
     def close(self) -> None:
         """End it, if it goes on."""
-        if self._started is None:
-            return
-        process, output = self._started
-        if process.poll() is None:
-            _stop(process)
-        output.close()
+        if self._process is not None:
+            if self._process.poll() is None:
+                _stop(self._process)
+            self._output.close()
 
 
 def makes(folder: Path, target: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -204,17 +204,15 @@ def _answers(request: Request, source: _Source) -> Answers:
     return rendering.ask(source.tree, given) if request.interactive else given
 
 
-# What needs nothing but the installation goes on beside the others, from the end of these steps on:
-# by the second, the first has compiled what all of them import.
-_BEGUN_AFTER = {"install": "test", "contract": "migrate"}
+# What needs nothing but the installation begins with the end of these steps, and goes on beside the
+# others: by the second, the first has compiled what all of them import.
+_BEGINS = {"install": "test", "contract": "migrate"}
 
 
 def _finish(creation: Creation, request: Request, report: Callable[[Step], None]) -> None:
     """Take the steps after rendering: each may fail, and needs another that comes before it."""
     run = partial(commands.run, at=creation.path)
-    beside = {
-        name: commands.Command("make", name, at=creation.path) for name in _BEGUN_AFTER.values()
-    }
+    beside = {name: commands.Command("make", name, at=creation.path) for name in _BEGINS.values()}
     later: dict[str, tuple[str, Callable[[], None]]] = {
         "lock": ("render", lambda: run(commands.uv(), "lock")),
         "install": ("lock", lambda: run("make", "install")),
@@ -225,7 +223,7 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
         "migrate": ("install", beside["migrate"].wait),
         "test": ("install", beside["test"].wait),
     }
-    with ExitStack() as stack:
+    with closing(beside["migrate"]), closing(beside["test"]):
         for name, (needed, action) in later.items():
             step = Step(name, detail=f"needs {needed}")
             if name in request.left_out:
@@ -234,19 +232,15 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
                 step.detail = "stopped"
             elif needed in creation.names(State.DONE):
                 if name in beside:
-                    step.seconds = time.perf_counter() - beside[name].began
+                    step.seconds = beside[name].seconds
                 with suppress(CommandFailed, git.GitError, NotHere, KeyboardInterrupt):
                     with timed(step, report):
                         action()
+                        if _BEGINS.get(name) in beside.keys() - request.left_out.keys():
+                            beside[_BEGINS[name]].start()
+                for each in beside.values():
+                    each.look()
             creation.steps.append(step)
-            follower = _BEGUN_AFTER.get(name)
-            if follower and follower not in request.left_out and _goes_on(creation):
-                stack.enter_context(closing(beside[follower])).start()
-
-
-def _goes_on(creation: Creation) -> bool:
-    """Whether the service is installed, and nobody stopped what comes after that."""
-    return "install" in creation.names(State.DONE) and not creation.names(State.STOPPED)
 
 
 def _documents(service: Path) -> tuple[str, str]:
