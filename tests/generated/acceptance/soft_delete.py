@@ -9,6 +9,7 @@ from orders.kit.audit import live_only
 from orders.kit.auth import Caller
 from orders.kit.database import WriteSession
 from orders.kit.errors import Problem
+from orders.kit.repository import Repository
 from orders.kit.unit_of_work import UnitOfWork
 from orders.modules.customers.models import Customer, Invoice
 from orders.modules.customers.routes import customers, invoices
@@ -350,3 +351,11 @@ async def test_a_change_of_a_row_that_was_read_earlier_sees_its_present_version(
         await customers.change(session, caller, customer.public_id, over, frozenset({1}))
     changed = await customers.change(session, caller, customer.public_id, over, frozenset({2}))
     assert changed.version == 3
+
+
+def test_a_repository_that_sees_less_in_some_of_its_queries_is_refused() -> None:
+    with pytest.raises(TypeError, match="Narrowed may not change visible"):
+
+        class Narrowed(Repository[Customer]):
+            def visible(self, *_: object, **__: object) -> Any:  # type: ignore[misc]
+                return select(Customer).where(Customer.name == "mine")

@@ -1,17 +1,21 @@
 """What an operator sees of a service that runs: lines, numbers, and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from dev.postgres import temporary_database
+from orders.kit.logs import access_log
+from orders.kit.telemetry import route_of
 from starlette.testclient import TestClient
 
 from .conftest import Serve, eventually
@@ -183,3 +187,24 @@ def test_the_database_is_asked_once_a_second_whoever_asks(
     while time.monotonic() - began < 2.2:
         assert local.get("/readyz").status_code == 200
     assert 1 <= len(asked) <= 3
+
+
+def test_lines_are_written_whole_and_one_that_is_odd_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[bytes] = []
+    raw = SimpleNamespace(write=written.append, flush=lambda: None)
+    monkeypatch.setattr("sys.stderr", SimpleNamespace(buffer=raw))
+    lines = [{"event": "request", "number": number, "path": "x" * 300} for number in range(50)]
+    access_log("production")([*lines, {"event": "odd", "number": 2**70}, {"event": "last"}])
+    assert len(written) > 3
+    assert all(len(piece) <= 4096 and piece.endswith(b"\n") for piece in written)
+    told = [json.loads(line) for line in b"".join(written).splitlines()]
+    assert told == [*lines, {"event": "odd", "number": str(2**70)}, {"event": "last"}]
+
+
+def test_what_a_mounted_application_finds_is_none_of_our_routes() -> None:
+    found = {"type": "http", "path": "/admin/users/1", "route": SimpleNamespace(path="/users/{id}")}
+    assert route_of(found) == "/users/{id}"
+    assert route_of(found | {"app_root_path": ""}) == "other"
+    assert route_of({"type": "http", "path": "/admin", "route": object()}) == "other"

@@ -35,8 +35,8 @@ _AS_STORED = {"populate_existing": True}
 class Repository(Generic[Row]):
     """What every resource can do. A module adds its own queries in a subclass.
 
-    Whose rows are seen is said here alone: `get` keeps its statement and does not ask again, so that
-    a subclass would narrow half of what is read. It is refused.
+    Whose rows are seen is said here alone: `get` keeps its statement and does not ask again, so
+    that a subclass would narrow half of what is read. It is refused.
     """
 
     def __init__(self, model: type[Row]) -> None:

@@ -93,9 +93,10 @@ def watch(
 
 def route_of(scope: Scope) -> str:
     """The template of the route that was found: paths themselves are without number."""
-    # Inside an included router it is the context that knows the whole path.
+    # Inside an included router it is the context that knows the whole path. What a mounted
+    # application finds is none of ours.
     found = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    if found is not None and "app_root_path" not in scope:  # a mounted application's own is not ours
+    if found is not None and "app_root_path" not in scope:
         return str(getattr(found, "path", "other"))
     return scope["path"] if scope["path"] in PATHS else "other"
 

@@ -132,7 +132,7 @@ def import_models(modules: ModuleType) -> None:
 def _flat(included: BaseRoute) -> list[BaseRoute]:
     """The routes of an included router without it: FastAPI would ask each of them twice.
 
-    A WebSocket, a mounted application or an API route of another class leaves its router's where they are.
+    A WebSocket, a mounted application or an API route of another class leaves them where they are.
     """
     found = list(iter_route_contexts([included]))
     if any(type(each.original_route) is not APIRoute for each in found):
