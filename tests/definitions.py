@@ -3,11 +3,13 @@
 import re
 from dataclasses import dataclass
 
+import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from roadbed.adding.names import AUDITED, SQL_RESERVED, check_field, check_noun
 from roadbed.errors import RoadbedError
+from roadbed.template import CHECKOUT
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,12 @@ class Definition:
         return [*self.fields, *(word for name in self.unique for word in ("--unique", name))]
 
 
+# Nouns that the template refuses.
+_TAKEN = frozenset(
+    yaml.safe_load(yaml.safe_load((CHECKOUT / "copier.yml").read_text())["taken_nouns"]["default"])
+)
+
+
 def _good(name: str) -> bool:
     try:
         check_field(name, "resource")
@@ -37,7 +45,7 @@ def _singular(noun: str) -> bool:
         check_noun(noun, f"{noun}s")
     except RoadbedError:
         return False
-    return noun not in AUDITED | SQL_RESERVED
+    return noun not in AUDITED | SQL_RESERVED | _TAKEN
 
 
 _WORD = st.text("abdegiklmnoprtuvwxyz", min_size=3, max_size=8)

@@ -139,7 +139,8 @@ def serving(key: str) -> Iterator[Endpoint]:
     options = ["--factory", f"--port={port}", "--timeout-keep-alive=600", "--log-level=warning"]
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "bench.inside.pagers:create_app", *options],
-        stdout=subprocess.DEVNULL,  # a line a request
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # a line a request
     )
     try:
         for _ in range(600):
