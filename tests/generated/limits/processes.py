@@ -1,9 +1,12 @@
 """Real workers behind one socket: what they share, and whose address they believe."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection
+from itertools import chain
 
 import pytest
 from orders.settings import Settings
@@ -45,26 +48,55 @@ def suspicious(database_url: str, redis: None) -> Iterator[Server]:
         yield server
 
 
+def ask(connection: HTTPConnection, me: dict[str, str]) -> tuple[int, int, bytes]:
+    """The status, what remains and, if there was something left, the worker's process id."""
+    connection.request("GET", f"{URL}/hourly", headers=me)
+    answer = connection.getresponse()
+    return answer.status, int(answer.headers["x-ratelimit-remaining"]), answer.read()
+
+
+@contextmanager
+def connections_to_both(server: Server, scout: dict[str, str]) -> Iterator[list[HTTPConnection]]:
+    """Four to each worker: while one stands still, the other is who takes them."""
+    with ExitStack() as opened:
+
+        def connected() -> tuple[HTTPConnection, int]:
+            connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
+            opened.enter_context(closing(connection))
+            return connection, int(ask(connection, scout)[2])
+
+        def without(worker: int) -> list[tuple[HTTPConnection, int]]:
+            os.kill(worker, signal.SIGSTOP)
+            try:
+                return [connected() for _ in range(4)]
+            finally:
+                os.kill(worker, signal.SIGCONT)
+
+        _, one = connected()
+        others = without(one)
+        found = others + without(others[0][1])
+        assert len({worker for _, worker in found}) == 2
+        yield [connection for connection, _ in found]
+
+
 @pytest.mark.parametrize("kept", ["trusting", "suspicious"])
 def test_two_workers_keep_one_limit(
     kept: str, request: pytest.FixtureRequest, application: Start, caller_in: Caller
 ) -> None:
     server: Server = request.getfixturevalue(kept)
     with application() as client:
-        me = caller_in(client)
+        scout, me = caller_in(client), caller_in(client)
 
-    def call(_: int) -> tuple[int, int, bytes]:
-        with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
-            connection.request("GET", f"{URL}/hourly", headers=me)
-            answer = connection.getresponse()
-            return answer.status, int(answer.headers["x-ratelimit-remaining"]), answer.read()
+    def call(connection: HTTPConnection) -> list[tuple[int, int, bytes]]:
+        return [ask(connection, me) for _ in range(13)]
 
-    with ThreadPoolExecutor(8) as crowd:
-        answers = list(crowd.map(call, range(100)))
+    with connections_to_both(server, scout) as connections:
+        with ThreadPoolExecutor(len(connections)) as crowd:
+            answers = list(chain.from_iterable(crowd.map(call, connections)))
     assert {status for status, _, _ in answers} == {200, 429}
     served = [(remaining, worker) for status, remaining, worker in answers if status == 200]
     assert sorted(remaining for remaining, _ in served) == list(range(50))
-    assert len({worker for _, worker in served}) == 2, "one of the workers had nothing to do"
+    assert len({worker for _, worker in served}) == 2
 
 
 def remaining(server: Server, *forwarded_for: str) -> list[int]:
