@@ -50,8 +50,8 @@ SMALL = {
         """,
     "template/.gitignore": "*.trace\n",
     "template/Makefile": (
-        ".PHONY: install contract documents migrate test setup\n"
-        "setup install contract documents migrate test:\n\t@env > $@.trace\n"
+        ".PHONY: install prepare contract documents migrate test setup\n"
+        "setup install prepare contract documents migrate test:\n\t@env > $@.trace\n"
     ),
 }
 
@@ -110,6 +110,6 @@ def made(template: Path, folder: Path, ref: str | None = "v1.0.0", **answers: st
     """The service of a version of a template, in a repository of its own or the one around it."""
     from roadbed.creation import Request, create
 
-    left_out = dict.fromkeys(("lock", "install", "migrate", "test"), "for speed")
+    left_out = dict.fromkeys(("lock", "install", "prepare", "test"), "for speed")
     create(Request(folder.name, folder, answers, str(template), ref, left_out=left_out))
     return folder

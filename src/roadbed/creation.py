@@ -204,26 +204,22 @@ def _answers(request: Request, source: _Source) -> Answers:
     return rendering.ask(source.tree, given) if request.interactive else given
 
 
-# What needs nothing but the installation begins with the end of these steps, and goes on beside the
-# others: by the second, the first has compiled what all of them import.
-_BEGINS = {"install": "test", "contract": "migrate"}
-
-
 def _finish(creation: Creation, request: Request, report: Callable[[Step], None]) -> None:
-    """Take the steps after rendering: each may fail, and needs another that comes before it."""
+    """Take the steps after rendering: each may fail, and needs another that comes before it.
+
+    The suite needs nothing but the installation: it begins there, and goes on beside the others.
+    """
     run = partial(commands.run, at=creation.path)
-    beside = {name: commands.Command("make", name, at=creation.path) for name in _BEGINS.values()}
+    suite = commands.Command("make", "test", at=creation.path)
     later: dict[str, tuple[str, Callable[[], None]]] = {
         "lock": ("render", lambda: run(commands.uv(), "lock")),
         "install": ("lock", lambda: run("make", "install")),
         # What the application serves is known once it runs; the promise is in the first commit.
-        "contract": ("install", lambda: run("make", "contract", "accept=1")),
-        "documents": ("install", lambda: run(*_documents(creation.path))),
+        "prepare": ("install", lambda: _prepare(creation.path)),
         "commit": ("render", lambda: _commit(creation)),
-        "migrate": ("install", beside["migrate"].wait),
-        "test": ("install", beside["test"].wait),
+        "test": ("install", suite.wait),
     }
-    with closing(beside["migrate"]), closing(beside["test"]):
+    with closing(suite):
         for name, (needed, action) in later.items():
             step = Step(name, detail=f"needs {needed}")
             if name in request.left_out:
@@ -231,27 +227,27 @@ def _finish(creation: Creation, request: Request, report: Callable[[Step], None]
             elif creation.names(State.STOPPED):
                 step.detail = "stopped"
             elif needed in creation.names(State.DONE):
-                if name in beside:
-                    step.seconds = beside[name].seconds
+                if name == "test":
+                    step.seconds = suite.seconds
                 with suppress(CommandFailed, git.GitError, NotHere, KeyboardInterrupt):
                     with timed(step, report):
                         action()
-                        if _BEGINS.get(name) in beside.keys() - request.left_out.keys():
-                            beside[_BEGINS[name]].start()
-                for each in beside.values():
-                    each.look()
+                        if name == "install" and "test" not in request.left_out:
+                            suite.start()
+                suite.look()
             creation.steps.append(step)
 
 
-def _documents(service: Path) -> tuple[str, str]:
-    """What writes a service's documents from its code.
+def _prepare(service: Path) -> None:
+    """Let a service make what it takes a running application to know, and its database.
 
     Raises:
-        NotHere: it is made of a template that writes them all by itself.
+        CommandFailed, KeyboardInterrupt: as `commands.run`.
+        NotHere: it is made of a template that has nothing to make.
     """
-    if not commands.makes(service, "documents"):
+    if not commands.makes(service, "prepare"):
         raise NotHere("no such target")
-    return "make", "documents"
+    commands.run("make", "prepare", at=service)
 
 
 def _commit(creation: Creation) -> None:

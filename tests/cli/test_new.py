@@ -35,9 +35,7 @@ def everything() -> list[str]:
 def broken(tmp_path: Path) -> Path:
     """A template whose services have a red suite, a pyproject.toml that locks, and a history."""
     template = tmp_path / "broken"
-    makefile = (
-        "setup install contract migrate:\n\t@true\ntest:\n\t@echo 1 failed, 2 passed; exit 1\n"
-    )
+    makefile = "setup install prepare:\n\t@true\ntest:\n\t@echo 1 failed, 2 passed; exit 1\n"
     build_file_tree(template, {**SMALL, "template/Makefile": makefile})
     git_save(template, tag="v1.0.0")
     return template
@@ -57,23 +55,19 @@ def test_a_service_is_made_with_all_its_steps(small: Path) -> None:
         "service_name": "orders",
         "team": "web",
     }
-    assert list(states(result)) == [
-        *("render", "lock", "install", "contract", "documents", "commit", "migrate", "test")
-    ]
+    assert list(states(result)) == [*("render", "lock", "install", "prepare", "commit", "test")]
     assert set(states(result).values()) == {"done"}
     assert all(step["seconds"] > 0 for step in made["steps"])
     assert made["warnings"] == []
     assert made["next"] == ["cd orders", "make run", "make test"]
 
     orders = Path("orders")
-    assert {path.stem for path in orders.glob("*.trace")} == {
-        *("install", "contract", "documents", "migrate", "test")
-    }
+    assert {path.stem for path in orders.glob("*.trace")} == {"install", "prepare", "test"}
     assert git(orders, "log", "--format=%an: %s") == "Ada: Create orders from template v1.0.0"
     assert git(orders, "status", "--porcelain") == ""
     assert git(orders, "branch", "--show-current") == "main"
     assert "uv.lock" in git(orders, "ls-files")
-    assert "DATABASE_URL" not in (orders / "migrate.trace").read_text()
+    assert "DATABASE_URL" not in (orders / "prepare.trace").read_text()
 
 
 def test_the_words_say_what_where_how_long_and_what_next(small: Path) -> None:
@@ -89,18 +83,13 @@ def test_the_words_say_what_where_how_long_and_what_next(small: Path) -> None:
     assert "Nobody can be paged" in result.stderr
 
 
-def test_migrations_and_the_suite_go_on_beside_the_other_steps(small: Path) -> None:
-    """Each waits for one that comes later in the list, for ten seconds at most."""
+def test_the_suite_goes_on_beside_the_other_steps(small: Path) -> None:
+    """Each waits for the other, for ten seconds at most."""
     wait = (
         "@touch $@.here; for i in $$(seq 100); do test -e {}.here && exit; sleep 0.1; done; exit 1"
     )
     makefile = "install:\n\t@true\n"
-    for name, other in (
-        ("contract", "test"),
-        ("test", "contract"),
-        ("documents", "migrate"),
-        ("migrate", "documents"),
-    ):
+    for name, other in (("prepare", "test"), ("test", "prepare")):
         makefile += f"{name}:\n\t{wait.format(other)}\n"
     build_file_tree(small, {"template/Makefile": makefile})
     git_save(small, tag="v1.1.0")
@@ -262,10 +251,8 @@ def test_no_network_keeps_the_service_and_its_commit(small: Path) -> None:
         "render": "done",
         "lock": "failed",
         "install": "not reached",
-        "contract": "not reached",
-        "documents": "not reached",
+        "prepare": "not reached",
         "commit": "done",
-        "migrate": "not reached",
         "test": "not reached",
     }
     assert "127.0.0.1" in document(result)["steps"][1]["detail"]

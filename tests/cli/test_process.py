@@ -83,12 +83,12 @@ def test_stopped_while_rendering_it_leaves_nothing(
     assert list(Path.cwd().iterdir()) == []
 
 
-@pytest.mark.parametrize("slow", [["test"], ["contract", "test"]])
+@pytest.mark.parametrize("slow", [["test"], ["prepare", "test"]])
 def test_stopped_in_a_later_step_it_keeps_the_service_and_says_how_to_go_on(
     small: Path, slow: list[str]
 ) -> None:
     """The suite has begun beside the other steps; it ends with them."""
-    quick = " ".join({"install", "contract", "documents", "migrate", "test"} - {*slow})
+    quick = " ".join({"install", "prepare", "test"} - {*slow})
     makefile = f"{quick}:\n\t@true\n{' '.join(slow)}:\n\t@echo $$PPID > $@.pid; sleep 60\n"
     build_file_tree(small, {"template/Makefile": makefile})
     git_save(small, tag="v1.1.0")

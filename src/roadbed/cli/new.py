@@ -58,7 +58,7 @@ def new(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Make a service: files, lock, installation, contract, first commit, migrations, tests."""
+    """Make a service: files, lock, installation, documents, database, first commit, tests."""
     with told(debug=debug):
         from roadbed.creation import Request, create, preview
         from roadbed.steps import State
@@ -110,7 +110,5 @@ def _left_out(*, no_install: bool, no_git: bool, no_verify: bool) -> dict[str, s
     if no_git:
         left_out["commit"] = "--no-git"
     if no_install:
-        left_out |= dict.fromkeys(
-            ("lock", "install", "contract", "documents", "migrate", "test"), "--no-install"
-        )
+        left_out |= dict.fromkeys(("lock", "install", "prepare", "test"), "--no-install")
     return left_out
