@@ -1,4 +1,4 @@
-"""What a fresh clone lacks: the API's first promise, the documents, a database with the newest schema.
+"""What a fresh clone lacks: the first promise of the API, the documents, a migrated database.
 
 By one Python, since most of what each of them takes is the import of the application.
 """
