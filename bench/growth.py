@@ -2,7 +2,7 @@
 
 Files of a service that is updated, incidents and services that are searched, lines that are checked,
 and modules, each with its routes, of a service that starts; each beside a tenth of it, taking turns,
-as whole processes. Rows are the business of `pages`.
+as whole processes. Rows, ten times as many and deeper ones, are the business of `pages`.
 """
 
 from __future__ import annotations

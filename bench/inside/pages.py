@@ -43,7 +43,8 @@ LIBRARIES = (
     "http fastapi-pagination cursor",
     "http fastapi-pagination count",
 )
-FLAT = 1.5  # the deepest keyset page, as a multiple of the first
+TENTH = 10  # times as many rows as the table beside it
+FLAT = 1.5  # the deepest keyset page, as a multiple of the first, and of one among fewer rows
 FASTER = 100.0  # keyset against OFFSET in SQL, FASTER_AT rows deep
 FASTER_AT = 1_000_000
 
@@ -183,6 +184,8 @@ def contenders(
         assert mine == same, f"the two ways differ at {depth}"  # noqa: S101
         assert endpoint.page(LIST, limit=LIMIT, **cursor) == [str(i) for i in same[:LIMIT]]  # noqa: S101
 
+        if depth + LIMIT < live // TENTH:
+            made.append(_of_a_tenth(database, first, statement, depth, before))
         named = [
             ("sql keyset", partial(database.fetch, statement.sql, *statement.parameters)),
             ("sql offset", partial(database.fetch, by_offset, *first.parameters)),
@@ -199,6 +202,29 @@ def contenders(
                 others.pop(name)
         made += [_contender(f"{name} {depth}", call) for name, call in [*named, *others.items()]]
     return made
+
+
+def _of_a_tenth(
+    database: Database,
+    first: Statement,
+    deep: Statement,
+    depth: int,
+    before: asyncpg.Record | None,
+) -> Contender:
+    """The page that is as deep in the table with a tenth of the rows."""
+
+    def there(sql: str) -> str:
+        return sql.replace("FROM payments", "FROM tenth.payments")
+
+    parameters = deep.parameters
+    if before is not None:
+        (mine, *_) = database.fetch(f"{there(first.sql)} OFFSET {depth - 1}", *first.parameters)
+        moved = {before[name]: mine[name] for name in ("created_at", "public_id")}
+        parameters = tuple(moved.get(each, each) for each in parameters)
+    page = partial(database.fetch, there(deep.sql), *parameters)
+    same = database.fetch(f"{there(first.sql)} OFFSET {depth}", *first.parameters)
+    assert page() == same, f"another page at {depth} of a tenth"  # noqa: S101
+    return _contender(f"sql tenth {depth}", page)
 
 
 def _libraries(
@@ -273,6 +299,12 @@ def goals(found: dict[str, Measurement]) -> list[Goal]:
         first, last = (found[f"{through} keyset {depth}"].seconds for depth in (0, deepest))
         claim = f"{through}: a keyset page {deepest:,} rows deep takes, of the first,"
         judged.append(times(claim, last, first, FLAT))
+    deepest = max(int(name.split()[-1]) for name in found if name.startswith("sql tenth"))
+    many, few = (found[f"sql {which} {deepest}"].seconds for which in ("keyset", "tenth"))
+    claim = (
+        f"sql: a keyset page {deepest:,} rows deep takes, of the same among a tenth of the rows,"
+    )
+    judged.append(times(claim, many, few, FLAT))
     if f"sql keyset {FASTER_AT}" in found:
         ours, theirs = (found[f"sql {way} {FASTER_AT}"].seconds for way in ("keyset", "offset"))
         claim = f"sql: OFFSET takes, of a keyset page {FASTER_AT:,} rows deep,"
@@ -286,6 +318,7 @@ def main() -> None:
     with seed.migrated() as url:
         key = seed.new_key()
         seeded = asyncio.run(seed.fill(url))
+        asyncio.run(seed.copy_a_tenth(url))
         with TestClient(create_app()) as client, serving(key) as endpoint:
             database = Database(url)
             everyone = contenders(Service(client, key), database, endpoint, failed)
