@@ -43,7 +43,6 @@ LIBRARIES = (
     "http fastapi-pagination cursor",
     "http fastapi-pagination count",
 )
-TENTH = 10  # times as many rows as the table beside it
 FLAT = 1.5  # the deepest keyset page, as a multiple of the first, and of one among fewer rows
 FASTER = 100.0  # keyset against OFFSET in SQL, FASTER_AT rows deep
 FASTER_AT = 1_000_000
@@ -184,7 +183,7 @@ def contenders(
         assert mine == same, f"the two ways differ at {depth}"  # noqa: S101
         assert endpoint.page(LIST, limit=LIMIT, **cursor) == [str(i) for i in same[:LIMIT]]  # noqa: S101
 
-        if depth + LIMIT < live // TENTH:
+        if depth + LIMIT < live // seed.TENTH:
             made.append(_of_a_tenth(database, first, statement, depth, before))
         named = [
             ("sql keyset", partial(database.fetch, statement.sql, *statement.parameters)),
