@@ -1,4 +1,4 @@
-"""One small route: bare, inside the kit's middleware without and with limits, under other limiters.
+"""One small route: on bare FastAPI, in a service without and with limits, under other limiters.
 
 Each has a dependency, as every route of a service has: where it limits by caller, it does so there.
 """
@@ -37,7 +37,7 @@ def alone() -> FastAPI:
 
 
 def stack() -> FastAPI:
-    """The kit's middleware, but for the limits."""
+    """The service with all of its middleware but the limits."""
     return _service("off")
 
 
@@ -52,7 +52,7 @@ def postgres() -> FastAPI:
 
 
 def _service(store: str) -> FastAPI:
-    """All that stands around a route of the service, and the caller's gate before it."""
+    """The service itself, as it is served, and the caller's gate before the route."""
     settings = Settings(
         rate_limit_enabled=store != "off",
         rate_limit_store="postgres" if store == "off" else store,
@@ -65,8 +65,7 @@ def _service(store: str) -> FastAPI:
     async def admit(request: Request) -> None:
         await limiter.admit(request.scope, "one", "its token")
 
-    app = FastAPI(lifespan=lambda _: limiter.running(), middleware=service.user_middleware)
-    return _with_route(app, admit)
+    return _with_route(service, admit)
 
 
 def _with_route(app: FastAPI, dependency: Callable[[Request], Awaitable[None]]) -> FastAPI:
@@ -74,6 +73,8 @@ def _with_route(app: FastAPI, dependency: Callable[[Request], Awaitable[None]]) 
     async def route() -> dict[str, str]:
         return {"status": "ok"}
 
+    # The first one everywhere: how many routes there are besides is not what is measured.
+    app.router.routes.insert(0, app.router.routes.pop())
     return app
 
 

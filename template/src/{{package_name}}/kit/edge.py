@@ -48,9 +48,9 @@ class EdgeMiddleware:
         async def answer(message: Message) -> None:
             nonlocal ended
             if message["type"] == "http.response.start":
-                headers = self._headers(scope, message.get("headers", ()))
+                message["headers"] = self._headers(scope, message.get("headers", ()))
                 state["answer_status"] = message["status"]
-                await send({**message, "headers": headers})
+                await send(message)
                 return
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body"):
@@ -72,9 +72,9 @@ class EdgeMiddleware:
         state = scope["state"]
         headers = [each for each in own if each[0] != RAW_HEADER]
         state["answer_replayed"] = REPLAYED in headers
+        headers += missing(headers, page=scope["path"] in self._pages)
         for made in state.get("answer_headers", ()):
             headers += made(scope)
-        headers += missing(headers, page=scope["path"] in self._pages)
         headers.append((RAW_HEADER, state["request_id"].encode()))
         if self._readiness.draining:
             # A client that kept its connection would find it closed at its next request.

@@ -6,15 +6,10 @@ from starlette.types import Scope
 
 Header = tuple[bytes, bytes]
 
-# What keeps browsers from doing too much with an answer.
-_EVERY = (
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-)
+# What keeps browsers from doing too much with an answer: of the API, and with a page.
+_EVERY = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _API = (*_EVERY, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
-_NAMES = frozenset(name for name, _ in _API)
+_PAGE = (*_EVERY, (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY"))
 
 
 def header(scope: Scope, name: bytes) -> str:
@@ -35,7 +30,5 @@ def add(scope: Scope, made: Callable[[Scope], Iterable[Header]]) -> None:
 
 def missing(headers: list[Header], *, page: bool) -> Iterable[Header]:
     """What keeps browsers from harm and is not there; a `page` may load its scripts."""
-    wanted, there = _EVERY if page else _API, {name for name, _ in headers}
-    if there.isdisjoint(_NAMES):
-        return wanted
-    return [each for each in wanted if each[0] not in there]
+    there = dict(headers)
+    return [each for each in (_PAGE if page else _API) if each[0] not in there]

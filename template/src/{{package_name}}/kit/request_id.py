@@ -1,8 +1,8 @@
 """One name for a request, from its first log line to the calls that it makes."""
 
-import os
 import re
 from contextvars import ContextVar
+from random import getrandbits
 
 from starlette.types import Scope
 
@@ -16,8 +16,11 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def new() -> str:
-    """A random UUID (RFC 9562, version 4), for a third of what `uuid.uuid4` costs."""
-    digits = os.urandom(16).hex()
+    """A random UUID (RFC 9562, version 4), for a third of what `uuid.uuid4` costs.
+
+    Clients may name their requests themselves: nothing rests on that nobody can guess one.
+    """
+    digits = getrandbits(128).to_bytes(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 

@@ -38,19 +38,22 @@ class Telemetry:
 
     def _tell(self) -> None:
         ended, self._ended, now = self._ended, [], datetime.now(UTC)
+        lines = []
         for scope, seconds in ended:
-            counter, duration = _counted(scope)
+            method, route = scope["method"], route_of(scope)
+            status = scope["state"].get("answer_status", 500)
+            known = method if method in _METHODS else "other"
+            counter, duration = _labelled(known, route, status)
             counter.inc()
             duration.observe(seconds)
-        self._log([_line(*each, now) for each in ended if each[0]["path"] not in PATHS])
+            if scope["path"] not in PATHS:
+                lines.append(_line(scope, route, status, seconds, now))
+        self._log(lines)
 
 
-def _counted(scope: Scope) -> tuple[Counter, Histogram]:
-    method, status = scope["method"], scope["state"].get("answer_status", 500)
-    return _labelled(method if method in _METHODS else "other", route_of(scope), status)
-
-
-def _line(scope: Scope, seconds: float, now: datetime) -> dict[str, object]:
+def _line(
+    scope: Scope, route: str, status: int, seconds: float, now: datetime
+) -> dict[str, object]:
     state = scope["state"]
     limit, caller = state.get("rate_limit"), state.get("caller")
     return {
@@ -59,9 +62,9 @@ def _line(scope: Scope, seconds: float, now: datetime) -> dict[str, object]:
         "time": now,
         "request_id": state["request_id"],
         "method": scope["method"],
-        "route": route_of(scope),
+        "route": route,
         "version": state.get("api_version"),
-        "status": state.get("answer_status", 500),
+        "status": status,
         "ms": round(seconds * 1000, 1),
         "caller": caller.name if caller else None,
         "replayed": state.get("answer_replayed", False),

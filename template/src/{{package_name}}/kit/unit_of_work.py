@@ -28,17 +28,19 @@ _SET_ACTOR = text("SELECT set_config('app.actor', :actor, true)")
 class UnitOfWork:
     """The connection and the session of one request, each opened at its first use."""
 
+    # Here, since most requests of most services change few of them.
+    claimed: Claim | None = None
+    _reading: AsyncConnection | None = None
+    _writing: AsyncConnection | None = None
+    _transaction: AsyncTransaction | None = None
+    _read_session: ReadSession | None = None
+    _write_session: WriteSession | None = None
+    _actor = "anonymous"
+    _told = False
+    _ended = False
+
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading: AsyncConnection | None = None
-        self._writing: AsyncConnection | None = None
-        self._transaction: AsyncTransaction | None = None
-        self._read_session: ReadSession | None = None
-        self._write_session: WriteSession | None = None
-        self._actor = "anonymous"
-        self._told = False
-        self._ended = False
-        self.claimed: Claim | None = None
 
     def acts_as(self, actor: str, *, told: bool = False) -> None:
         """Who this request acts for; `told` if the transaction has heard it already."""

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from math import inf
 from time import monotonic
 
@@ -91,11 +92,14 @@ class RateLimiter:
         policy, cost = self._limit_of(scope)
         if self._refused:
             self._raise_again(scope, _mark(policy, cost, caller))
-        try:
-            decision, exact = await self._take(policy, caller, cost)
-        except StoreDown:
-            self.outcomes[policy.name, CLOSED] += 1
-            raise retry("rate-limit-unavailable", after=int(LEFT_ALONE_SECONDS)) from None
+        if self._shared is None:
+            decision, exact = self._callers.take(policy, caller, cost), True
+        else:
+            try:
+                decision, exact = await self._shared.take(policy, caller, cost)
+            except StoreDown:
+                self.outcomes[policy.name, CLOSED] += 1
+                raise retry("rate-limit-unavailable", after=int(LEFT_ALONE_SECONDS)) from None
         if decision.allowed:
             self.outcomes[policy.name, ALLOWED if exact else DEGRADED] += 1
             scope["state"]["rate_limit"] = decision
@@ -104,11 +108,6 @@ class RateLimiter:
             marks = (_mark(policy, cost, name) for name in (caller, credentials) if name)
             self._remember(marks, decision)
         self._refuse(scope, decision)
-
-    async def _take(self, policy: RateLimitPolicy, caller: str, cost: int) -> tuple[Decision, bool]:
-        if self._shared is None:
-            return self._callers.take(policy, caller, cost), True
-        return await self._shared.take(policy, caller, cost)
 
     def _limit_of(self, scope: Scope) -> tuple[RateLimitPolicy, int]:
         """The policy and the cost of a route: of its template, whatever is in its path."""
@@ -129,7 +128,7 @@ class RateLimiter:
             self._refused.pop(mark)
             return
         passed = decision.wait - wait
-        self._refuse(scope, decision._replace(ahead=max(0.0, decision.ahead - passed)))
+        self._refuse(scope, replace(decision, ahead=max(0.0, decision.ahead - passed)))
 
     def _refuse(self, scope: Scope, decision: Decision) -> None:
         self.outcomes[decision.policy.name, REFUSED] += 1

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import ceil
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 RawHeader = tuple[bytes, bytes]
@@ -82,7 +82,8 @@ class RateLimitPolicy:
         )
 
 
-class Decision(NamedTuple):
+@dataclass(slots=True)
+class Decision:
     """Whether a request that costs `cost` may go on, and how far `ahead` its bucket is then."""
 
     policy: RateLimitPolicy
@@ -90,25 +91,23 @@ class Decision(NamedTuple):
     allowed: bool
     ahead: float
 
-    def stands(self) -> tuple[int, float]:
-        """Requests that are left, and seconds until there are more: enough for this one, if not."""
-        policy, cost, allowed, ahead = self
-        interval = policy.interval
-        left = policy.capacity - ahead
-        remaining = int(left / interval)
-        if cost > policy.size:
-            return remaining, policy.seconds  # there is nothing to wait for
-        return remaining, (remaining + 1 if allowed else cost) * interval - left
-
     @property
     def remaining(self) -> int:
         """Requests that are left."""
-        return self.stands()[0]
+        policy = self.policy
+        return int((policy.capacity - self.ahead) / policy.interval)
 
     @property
     def wait(self) -> float:
         """Seconds until there are more, or enough for what was refused."""
-        return self.stands()[1]
+        return self._wait(self.remaining)
+
+    def _wait(self, remaining: int) -> float:
+        policy = self.policy
+        if self.cost > policy.size:
+            return policy.seconds  # there is nothing to wait for
+        wanted = remaining + 1 if self.allowed else self.cost
+        return wanted * policy.interval - policy.capacity + self.ahead
 
     @property
     def retry_after(self) -> int:
@@ -117,7 +116,8 @@ class Decision(NamedTuple):
 
     def headers(self) -> tuple[RawHeader, ...]:
         """What the answer carries."""
-        remaining, wait = self.stands()
+        remaining = self.remaining
+        wait = self._wait(remaining)
         limit, named, name = self.policy.fixed_headers
         return (
             limit,
