@@ -177,6 +177,7 @@ class _Source:
 
 @contextmanager
 def _opened(request: Request) -> Iterator[_Source]:
+    rendering.expect()
     with opened(request.template) as template, TemporaryDirectory(prefix="roadbed-") as scratch:
         version = template.version(request.ref)
         tree = Path(scratch, "template")
