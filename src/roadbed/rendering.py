@@ -272,7 +272,7 @@ def _compiled_once() -> Iterator[None]:
     from jinja2 import Environment
 
     before = Environment.from_string
-    Environment.from_string = cache(before)  # type: ignore[method-assign]
+    Environment.from_string = cache(before)  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
