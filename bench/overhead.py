@@ -1,9 +1,10 @@
 """What the kit costs a service: its requests against the same on bare FastAPI and SQLAlchemy.
 
 The rival sends the same statements, the look-up of the key included; the floor is the driver alone,
-without FastAPI and SQLAlchemy. Then the middleware around a route that does nothing: all of it, and
-each part alone. One worker each, on one machine with the client, taking turns; a ratio is of two
-neighbouring turns' CPU, its spread the middle half of all.
+without FastAPI and SQLAlchemy. Then a route that does nothing: in the service, with all of its
+middleware, and on bare FastAPI, with nothing and with each part alone. One worker each, on one
+machine with the client, taking turns; a ratio is of two neighbouring turns' CPU, its spread the
+middle half of all.
 """
 
 from __future__ import annotations

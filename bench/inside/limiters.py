@@ -52,7 +52,10 @@ def postgres() -> FastAPI:
 
 
 def _service(store: str) -> FastAPI:
-    """The service itself, as it is served, and the caller's gate before the route."""
+    """The service itself, as it is served, and the caller's gate before the route.
+
+    FastAPI's own hooks for OpenTelemetry are off in a service; on bare FastAPI they are on.
+    """
     settings = Settings(
         rate_limit_enabled=store != "off",
         rate_limit_store="postgres" if store == "off" else store,

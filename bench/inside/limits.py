@@ -44,8 +44,8 @@ def main() -> None:
     """Print requests a second and CPU, as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--peers", type=Path, required=True, help="their environment's Python")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.6)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=0.3)
     chosen = parser.parse_args()
     own = str(Path(os.environ.get("VIRTUAL_ENV", ".venv"), "bin", "python"))
     pythons = dict.fromkeys(OURS, own) | dict.fromkeys(PEERS, str(chosen.peers))

@@ -62,7 +62,7 @@ def main() -> None:
     """Print requests a second and CPU, and each contender's rival, as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--key", required=True)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.3)
     chosen = parser.parse_args()
     os.environ |= PRODUCTION
