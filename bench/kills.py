@@ -1,7 +1,8 @@
 """Whole programs killed at random moments, with every git that they run: no byte may be lost.
 
-Half of the updates are clean, half conflict. After each kill one command, `--continue` or `--abort`,
-has to bring the tree to the old or the new commit, or to the conflict and from there back.
+Half of the updates are clean, half conflict; half of the kills come at any moment, and half while the
+work tree is being changed, a tenth of the time. After each kill one command, `--continue` or
+`--abort`, has to bring the tree to the old or the new commit, or to the conflict and from there back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 from bench.results import Result, none
 
 KILLS = 100
+MOVE = 0.08  # seconds, about, that the files and the index take
 _ROADBED = (sys.executable, "-m", "roadbed", "update")
 
 
@@ -29,6 +31,7 @@ def run() -> Result:
     from losses import lines
 
     dice, ends, wrong = Random(9), dict.fromkeys(("old", "new"), 0), 0  # noqa: S311
+    halfway = 0
     with TemporaryDirectory(prefix="bench-kills-") as scratch:
         ground = Path(scratch)
         old: dict[str, str | bytes | None] = {
@@ -50,7 +53,9 @@ def run() -> Result:
             seconds = time.monotonic() - began
             for number in range(KILLS // 2):
                 service = Path(shutil.copytree(before, ground / "killed/orders"))
-                _killed(service, dice.uniform(0, seconds))
+                moving = bool(number & 2)
+                _killed(service, dice.uniform(0, MOVE if moving else seconds), moving=moving)
+                halfway += (service / ".git/roadbed/move.json").exists()
                 _ended(service, "--continue" if number % 2 else "--abort")
                 if _files(service) == _files(before):
                     ends["old"] += 1
@@ -61,14 +66,15 @@ def run() -> Result:
                 wrong += (service / ".git/index.lock").exists()
                 shutil.rmtree(service.parent)
     print(
-        f"{'kills':<10} {KILLS} kills: {ends['old']} ended at the old commit,"
-        f" {ends['new']} at the new one, {wrong} elsewhere"
+        f"{'kills':<10} {KILLS} kills, {halfway} in the midst of the move:"
+        f" {ends['old']} ended at the old commit, {ends['new']} at the new one, {wrong} elsewhere"
     )
     goal = none(f"of {KILLS} updates killed with kill -9, those that lost a byte:", wrong)
-    return Result("kills", goals=[goal], facts={"ended at": ends})
+    return Result("kills", goals=[goal], facts={"ended at": ends, "halfway": halfway})
 
 
-def _killed(service: Path, after: float) -> None:
+def _killed(service: Path, after: float, *, moving: bool) -> None:
+    """Kill an update some seconds after it began, or after it began to change the work tree."""
     child = subprocess.Popen(
         [*_ROADBED, "--no-verify", "-q"],
         cwd=service,
@@ -77,6 +83,8 @@ def _killed(service: Path, after: float) -> None:
         start_new_session=True,
         env=os.environ | {"TMPDIR": str(service.parent)},  # a kill leaves its scratch folders
     )
+    while moving and child.poll() is None and not any(service.glob(".git/roadbed/files-*")):
+        time.sleep(0.001)
     time.sleep(after)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()

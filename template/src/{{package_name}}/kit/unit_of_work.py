@@ -28,7 +28,7 @@ _SET_ACTOR = text("SELECT set_config('app.actor', :actor, true)")
 class UnitOfWork:
     """The connection and the session of one request, each opened at its first use."""
 
-    # Here, since most requests of most services change few of them.
+    # On the class, since most requests change few of them.
     claimed: Claim | None = None
     _reading: AsyncConnection | None = None
     _writing: AsyncConnection | None = None
