@@ -48,9 +48,9 @@ class EdgeMiddleware:
         async def answer(message: Message) -> None:
             nonlocal ended
             if message["type"] == "http.response.start":
-                message["headers"] = self._headers(scope, message.get("headers", ()))
+                headers = self._headers(scope, message.get("headers", ()))
                 state["answer_status"] = message["status"]
-                await send(message)
+                await send({**message, "headers": headers})
                 return
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body"):
