@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 from bench.results import Result, none
 
 KILLS = 100
-MOVE = 0.08  # seconds, about, that the files and the index take
+JOURNAL = ".git/roadbed/move.json"  # there while files and index are changed…
+MOVE = 0.012  # …which takes about so many seconds
 _ROADBED = (sys.executable, "-m", "roadbed", "update")
 
 
@@ -55,7 +56,7 @@ def run() -> Result:
                 service = Path(shutil.copytree(before, ground / "killed/orders"))
                 moving = bool(number & 2)
                 _killed(service, dice.uniform(0, MOVE if moving else seconds), moving=moving)
-                halfway += (service / ".git/roadbed/move.json").exists()
+                halfway += (service / JOURNAL).exists()
                 _ended(service, "--continue" if number % 2 else "--abort")
                 if _files(service) == _files(before):
                     ends["old"] += 1
@@ -83,7 +84,7 @@ def _killed(service: Path, after: float, *, moving: bool) -> None:
         start_new_session=True,
         env=os.environ | {"TMPDIR": str(service.parent)},  # a kill leaves its scratch folders
     )
-    while moving and child.poll() is None and not any(service.glob(".git/roadbed/files-*")):
+    while moving and child.poll() is None and not (service / JOURNAL).exists():
         time.sleep(0.001)
     time.sleep(after)
     os.killpg(child.pid, signal.SIGKILL)
