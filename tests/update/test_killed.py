@@ -1,7 +1,7 @@
 """An update that is killed: no byte of the user's is lost, and one command ends it.
 
 In a process of its own and with the git processes that it starts, at random moments and at chosen
-lines. The long form, whole programs killed, is `make bench only=update`.
+lines. The long form, whole programs killed, is `make bench only=kills`.
 """
 
 from __future__ import annotations
