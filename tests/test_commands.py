@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +87,23 @@ def test_a_deaf_command_is_ended_in_the_end(
     with pytest.raises(KeyboardInterrupt):
         commands.run("sh", "-c", "trap '' INT TERM; echo $$ > pid; sleep 60", at=tmp_path)
     assert _ends(int((tmp_path / "pid").read_text()))
+
+
+def test_a_command_that_is_interrupted_while_it_begins_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+    popen = subprocess.Popen
+
+    def interrupted(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        begun.append(popen(*words, **options))
+        signal.raise_signal(signal.SIGINT)
+        return begun[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        commands.run("sleep", "60", at=tmp_path)
+    assert begun[0].poll() == -signal.SIGINT
 
 
 def _ends(pid: int) -> bool:

@@ -12,17 +12,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from uv import find_uv_bin
 
 from roadbed import git
 from roadbed.errors import RoadbedError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PATIENCE = 10.0  # seconds that an interrupted command may take to clean up, before harder signals
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TAIL = 40  # lines of a failed command's output
 
 _PRIVATE = {
@@ -85,15 +91,16 @@ class Command:
         self._began = time.perf_counter()
         # A file and not a pipe: a server that outlives the command would hold a pipe open.
         self._output = TemporaryFile()  # noqa: SIM115 (as long as the command goes on)
-        self._process = subprocess.Popen(
-            self._words,
-            cwd=self._at,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
+        with _undisturbed():
+            self._process = subprocess.Popen(
+                self._words,
+                cwd=self._at,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
         return self._process
 
     @property
@@ -115,16 +122,11 @@ class Command:
             CommandFailed: it exited with another code than 0.
             KeyboardInterrupt: as it was.
         """
-        process = self._process or self.start()
-        with self._output as output:
-            try:
-                code = process.wait()
-            except BaseException:
-                _stop(process)
-                raise
-            if code:
-                output.seek(0)
-                lines = output.read().decode(errors="replace").rstrip().splitlines()
+        with closing(self):
+            process = self._process or self.start()
+            if code := process.wait():
+                self._output.seek(0)
+                lines = self._output.read().decode(errors="replace").rstrip().splitlines()
                 said = "\n".join(lines[-_TAIL:])
                 raise CommandFailed(said or f"{self._words[0]} exited with {code}")
 
@@ -156,6 +158,27 @@ def environment() -> dict[str, str]:
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
     }
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait: a command that began as one came would go on, and nobody would know it.
+
+    By handlers and not by a mask, which the command would inherit, as it does what is ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no signal is handled here
+        return
+    late: list[int] = []
+    heard = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, lambda number, _: late.append(number)) for each in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught in late[:1]:
+            signal.raise_signal(caught)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
