@@ -64,7 +64,7 @@ def run() -> Result:
                     ends["new"] += 1
                 else:
                     wrong += 1
-                wrong += (service / ".git/index.lock").exists()
+                wrong += bool(_locks(service))
                 shutil.rmtree(service.parent)
     print(
         f"{'kills':<10} {KILLS} kills, {halfway} in the midst of the move:"
@@ -96,6 +96,13 @@ def _ended(service: Path, way: str) -> None:
     subprocess.run([*_ROADBED, way, "--no-verify"], cwd=service, check=False, capture_output=True)
     if (service / ".git/CHERRY_PICK_HEAD").exists():
         subprocess.run([*_ROADBED, "--abort"], cwd=service, check=True, capture_output=True)
+
+
+def _locks(service: Path) -> list[Path]:
+    """What git would stumble over the next time."""
+    repository = service / ".git"
+    left = (lock.relative_to(repository) for lock in repository.rglob("*.lock"))
+    return [lock for lock in left if lock.parts[0] != "roadbed"]
 
 
 def _files(service: Path) -> dict[str, bytes]:

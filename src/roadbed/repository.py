@@ -52,6 +52,14 @@ class Repository:
         root, git_dir = asked.splitlines()
         return cls(Path(root), Path(git_dir))
 
+    @property
+    def shared(self) -> Path:
+        """What all work trees of the repository have in common: its branches and other refs."""
+        try:
+            return self.git_dir / (self.git_dir / "commondir").read_text().strip()
+        except FileNotFoundError:
+            return self.git_dir
+
     def run(
         self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None
     ) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from roadbed.repository import Repository
+
     from .conftest import Home
 
 TRACED = {moving.__file__, standing.__file__}
@@ -118,8 +120,11 @@ def state(home: Home) -> dict[str, bytes | str]:
     return seen
 
 
-def locks(home: Home) -> list[Path]:
-    return [p for p in (home.service / ".git").rglob("*.lock") if "roadbed" not in p.parts]
+def locks(home: Home) -> list[str]:
+    """Git's locks that are left, by their place in `.git`; Roadbed's own scratch is another thing."""
+    repository = home.service / ".git"
+    left = (lock.relative_to(repository) for lock in repository.rglob("*.lock"))
+    return [str(lock) for lock in left if lock.parts[0] != "roadbed"]
 
 
 def test_killed_at_any_line_of_its_it_is_whole_after_one_command(busy: Home) -> None:
@@ -202,6 +207,91 @@ def _reset(home: Home, head: str, old: dict[str, bytes | str]) -> None:
             home.write(name, content)
     git(home.service, "add", "f.txt")
     assert state(home) == old
+
+
+def lock(home: Home, name: str, content: str) -> None:
+    """A lock that a git, killed a minute ago, has left."""
+    place = home.service / ".git" / f"{name}.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(content)
+    minute_ago = time.time() - 60
+    os.utime(place, (minute_ago, minute_ago))
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[moving.Move]:
+    """The moves of which a journal was written."""
+    moves: list[moving.Move] = []
+    note = moving.note
+
+    def kept(repository: Repository, move: moving.Move) -> None:
+        moves.append(move)
+        note(repository, move)
+
+    monkeypatch.setattr(moving, "note", kept)
+    return moves
+
+
+@pytest.mark.parametrize("way", ["continue", "abort"])
+@pytest.mark.parametrize("late", [False, True])
+def test_the_branchs_locks_of_a_killed_git_are_gone_after_one_command(
+    busy: Home, noted: list[moving.Move], way: str, late: bool
+) -> None:
+    """Git takes HEAD's lock and the branch's, renames the branch's, and removes HEAD's."""
+    old, begun = state(busy), found(busy.service)
+    update(Request(busy.service, verify=False))
+    new, (move,) = state(busy), noted
+    if not late:
+        git(busy.service, "update-ref", "refs/heads/main", begun.head)
+        lock(busy, "refs/heads/main", f"{move.commit}\n")
+    lock(busy, "HEAD", "")
+    moving.note(begun.repository, move)
+    ended(busy, way)
+    assert state(busy) == (new if late or way == "continue" else old)
+    assert not locks(busy)
+
+
+@pytest.mark.parametrize("way", ["continue", "abort"])
+def test_a_picks_lock_of_a_killed_git_is_gone_after_one_command(
+    busy: Home, noted: list[moving.Move], way: str
+) -> None:
+    home = conflicting(busy)
+    old, begun = state(home), found(home.service)
+    update(Request(home.service, verify=False))
+    (move,) = noted
+    (home.service / ".git/CHERRY_PICK_HEAD").unlink()
+    lock(home, "CHERRY_PICK_HEAD", f"{move.pick}\n")
+    moving.note(begun.repository, move)
+    ended(home, way)
+    assert state(home) == old
+    assert not locks(home)
+
+
+def test_a_lock_that_is_somebody_elses_stays(busy: Home, noted: list[moving.Move]) -> None:
+    """A branch that goes somewhere else is not ours to free: it is said, and nothing is lost."""
+    begun = found(busy.service)
+    update(Request(busy.service, verify=False))
+    git(busy.service, "reset", "--quiet", "--hard", begun.head)
+    moving.note(begun.repository, noted[0])
+    lock(busy, "refs/heads/main", "0123456789" * 4)
+    refused = busy.update("--continue")
+    assert refused.exit_code == 2
+    assert "main.lock" in refused.stderr
+    assert locks(busy) == ["refs/heads/main.lock"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_lock_on_the_renderings_that_are_kept_goes_with_the_next_command(
+    busy: Home, linked: bool
+) -> None:
+    """Work trees have that ref in common, wherever each keeps what is its own."""
+    place = busy.service.with_name("side") if linked else busy.service
+    if linked:
+        git(busy.service, "worktree", "add", "--quiet", "-b", "side", str(place))
+    lock(busy, "refs/roadbed/pristine", "")
+    update(Request(place, verify=False))
+    assert git(busy.service, "rev-parse", "--verify", "refs/roadbed/pristine")
+    assert not locks(busy)
 
 
 def test_a_user_who_edits_after_the_kill_keeps_the_edit(busy: Home) -> None:

@@ -28,7 +28,7 @@ from roadbed.repository import index_info
 from roadbed.update.standing import Changes, Standing, changes, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from roadbed.repository import Repository, Stage
 
@@ -103,6 +103,8 @@ def exclusive(repository: Repository) -> Iterator[None]:
                     f"Another roadbed is at work in {repository.root}.", "Wait until it is done."
                 )
             time.sleep(0.05)
+        for left in (repository.shared / "refs/roadbed").glob("*.lock"):
+            _break(left)  # on Roadbed's own refs, by a git of one that was killed
         yield
 
 
@@ -148,7 +150,8 @@ def perform(repository: Repository, move: Move, *, resumed: bool = False) -> lis
         RoadbedError: it can't be done; then nothing is.
     """
     if resumed:
-        _break_locks(repository, move)
+        # Left by what was cut off, which is another move than the way back from it.
+        _break_locks(repository, under_way(repository) or move)
     touched = changes(repository, move.before, move.after)
     room = _room(repository)
     for left in room.glob("files-*"):
@@ -186,6 +189,7 @@ def is_complete(repository: Repository, move: Move) -> bool:
 
 def complete(repository: Repository, move: Move) -> None:
     """Do the last of a move that is complete but for that; index and work tree stay."""
+    _break_locks(repository, move)
     _finish(repository, move, resumed=True)
     _journal(repository).unlink()
 
@@ -405,17 +409,21 @@ def _link(token: Path, lock: Path) -> None:
 
 def _break_locks(repository: Repository, move: Move) -> None:
     """Remove the locks that a killed git of ours has left on what a move ends with."""
-    common = Path(repository.run("rev-parse", "--path-format=absolute", "--git-common-dir"))
     locks = [repository.git_dir / "HEAD.lock", repository.git_dir / "CHERRY_PICK_HEAD.lock"]
     with suppress(git.GitError):
-        locks.append(common / (repository.run("symbolic-ref", "--quiet", "HEAD") + ".lock"))
-    ours = {"", move.head, move.commit, move.pick}
+        branch = repository.run("symbolic-ref", "--quiet", "HEAD")
+        locks.append(repository.shared / f"{branch}.lock")
     for lock in locks:
-        with suppress(FileNotFoundError):
-            while time.time() - lock.stat().st_mtime < _PATIENCE:
-                time.sleep(0.05)
-            if lock.read_text().strip() in ours:
-                lock.unlink()
+        _break(lock, of={"", move.head, move.commit, move.pick})
+
+
+def _break(lock: Path, *, of: Container[str | None] | None = None) -> None:
+    """Remove a lock that is older than any git takes, whatever it says or if it says one of these."""
+    with suppress(FileNotFoundError):
+        while time.time() - lock.stat().st_mtime < _PATIENCE:
+            time.sleep(0.05)
+        if of is None or lock.read_text().strip() in of:
+            lock.unlink()
 
 
 @contextmanager
