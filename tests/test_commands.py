@@ -89,6 +89,7 @@ def test_a_deaf_command_is_ended_in_the_end(
     assert _ends(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_command_that_is_interrupted_while_it_begins_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
