@@ -24,7 +24,7 @@ named:
 # In a folder of its own: root's usual one is closed to PostgreSQL's user by every pytest that starts.
 test: $(READY) ## Run this repository's tests; args='-k name' picks some
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-		.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --basetemp "$$folder/roadbed" $(args)
+		.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --basetemp "$$folder/roadbed" $(args)
 
 check: $(READY) ## Formatter, linter, types, import contracts, dependencies
 	@.venv/bin/ruff format --check

@@ -22,7 +22,9 @@ LONG = ("generated", "update")  # folders whose files take minutes
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files, so that all workers end at about the same time."""
-    items.sort(key=lambda item: not any(folder in item.path.relative_to(CHECKOUT).parts for folder in LONG))
+    items.sort(
+        key=lambda item: not any(folder in item.path.relative_to(CHECKOUT).parts for folder in LONG)
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
