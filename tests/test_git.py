@@ -30,6 +30,20 @@ def test_a_surrounding_git_does_not_redirect_ours(
     assert git.run("ls-files", at=tmp_path / "ours") == "a"
 
 
+def test_the_nearest_setting_counts(tmp_path: Path) -> None:
+    build_file_tree(tmp_path / "ours", {"a": "a"})
+    git_save(tmp_path / "ours")
+    for name in ("commit.gpgSign", "x.name"):
+        git.run("config", "--global", name, "true", at=tmp_path / "ours")
+        git.run("config", name, "false", at=tmp_path / "ours")
+    assert git.setting("x.name", at=tmp_path / "ours") == "false"
+    assert git.setting("x.other", at=tmp_path / "ours") is None
+    assert not git.is_on("commit.gpgSign", at=tmp_path / "ours")
+    with (tmp_path / "ours/.git/config").open("a") as config:
+        config.write("[commit]\n\tgpgSign\n")
+    assert git.is_on("commit.gpgSign", at=tmp_path / "ours")
+
+
 def test_a_complaint_is_gits_own_line_without_the_password() -> None:
     url = "https://ada:hunter2@localhost:1/x.git"
     with pytest.raises(git.GitError) as complaint:
@@ -66,6 +80,7 @@ def test_an_old_git_is_a_sentence(
         ("ssh://git@example.com/x.git", "ssh://git@example.com/x.git"),
         ("git@example.com:x.git", "git@example.com:x.git"),
         ("https://example.com/@scope/x.git", "https://example.com/@scope/x.git"),
+        ("git+https://t0ken@example.com/x.git", "git+https://example.com/x.git"),
         ("gh:example/x", "gh:example/x"),
     ],
 )

@@ -127,6 +127,16 @@ def test_this_users_copier_settings_have_no_say(
     assert read_answers(folder / ANSWERS_FILE)["team"] == ""
 
 
+@pytest.mark.parametrize("answer", ["nope", "maybe", "2", "", "yes please"])
+def test_a_switch_is_answered_by_yes_or_no(tmp_path: Path, answer: str) -> None:
+    (tmp_path / "copier.yml").write_text("oidc: {type: bool, default: false}\nteam: {type: str}\n")
+    asked = questions(tmp_path)
+    for known in (True, False, "yes", "No", "ON", "false", 1, 0):
+        asked.check({"oidc": known, "team": answer})
+    with pytest.raises(RoadbedError, match="is neither yes nor no, for “oidc”"):
+        asked.check({"oidc": answer})
+
+
 def test_questions_know_what_is_computed(small: Path) -> None:
     asked = questions(small)
     assert asked.asked == ("service_name", "team", "paging", "deployment")

@@ -170,6 +170,13 @@ def test_a_token_that_git_puts_into_addresses_is_not_recorded(history: Path) -> 
         assert template.source == "https://example.com/x.git"
 
 
+def test_of_several_origins_it_is_the_one_that_git_fetches_from(history: Path) -> None:
+    git(history, "remote", "add", "origin", "https://example.com/x.git")
+    git(history, "remote", "set-url", "--add", "origin", "https://example.com/mirror.git")
+    with opened(str(history)) as template:
+        assert template.source == "https://example.com/x.git"
+
+
 def test_without_an_origin_the_path_is_recorded(history: Path) -> None:
     with opened(str(history)) as template:
         assert template.source == str(history)

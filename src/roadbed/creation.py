@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from roadbed import commands, destination, git, rendering
 from roadbed.commands import CommandFailed
 from roadbed.errors import RoadbedError
-from roadbed.first_commit import InAnotherRepositoryError, commit
+from roadbed.first_commit import InAnotherRepositoryError, by_hand, commit
 from roadbed.steps import NotHere, State, Step, timed
 from roadbed.template import opened
 
@@ -97,8 +97,7 @@ class Creation(Rendered):
         here = shlex.quote(str(self.path))
         wanted = []
         if "commit" in undone:
-            message = shlex.quote(_message(self))
-            wanted.append(f"git -C {here} add --all && git -C {here} commit -m {message}")
+            wanted += [f"git -C {here} {each}" for each in by_hand(self.path, _message(self))]
         if undone - {"commit"}:
             wanted.append(f"make -C {here} setup")
         return " && ".join(wanted) or None

@@ -35,8 +35,9 @@ def commit(folder: Path, message: str) -> list[str]:
         )
     branch = git.setting("init.defaultBranch") or "main"
     git.run("init", "--quiet", f"--initial-branch={branch}", at=folder)
-    git.run("add", "--all", at=folder)
-    # What is committed is the template's, as it is: no hook of this machine has a say in it.
+    # What is committed is the template's, as it is: no hook of this machine has a say in it, nor what
+    # its user ignores everywhere.
+    git.run("-c", f"core.excludesFile={os.devnull}", "add", "--all", at=folder)
     settings = ["-c", f"core.hooksPath={os.devnull}"]
     warnings = []
     if not git.identified(folder):
@@ -50,6 +51,14 @@ def commit(folder: Path, message: str) -> list[str]:
         )
     git.run(*settings, "commit", "--quiet", "--message", message, at=folder)
     return warnings
+
+
+def by_hand(folder: Path, message: str) -> list[str]:
+    """The commands of git that do, in `folder`, what `commit` has not done or not all of."""
+    own = (folder / ".git").exists()
+    if not own and _repository_around(folder) is not None:
+        return ["add --all ."]
+    return [*([] if own else ["init"]), "add --all", f"commit -m {shlex.quote(message)}"]
 
 
 def _repository_around(folder: Path) -> str | None:

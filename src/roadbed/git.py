@@ -40,6 +40,9 @@ PLACES = (
     "GIT_WORK_TREE",
 )
 
+# How git reads the names of files, wherever it is given some.
+_READINGS = tuple(f"GIT_{kind}_PATHSPECS" for kind in ("GLOB", "ICASE", "LITERAL", "NOGLOB"))
+
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
@@ -82,7 +85,8 @@ def read(
     Raises:
         GitError, RoadbedError: as `run`.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in PLACES}
+    unwanted = {*PLACES, *_READINGS}
+    inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
     given: dict[str, Any] = (
         {"stdin": subprocess.DEVNULL}
         if stdin is None
@@ -123,11 +127,19 @@ def succeeds(*arguments: str, at: Path | None = None) -> bool:
 
 
 def setting(key: str, at: Path | None = None) -> str | None:
-    """A value of git's configuration; the first one where there are many."""
+    """A value of git's configuration: of many the last one, which is the nearest."""
     try:
-        return run("config", "--get-all", key, at=at).splitlines()[0]
-    except (GitError, IndexError):
+        return run("config", "--get", key, at=at)
+    except GitError:
         return None
+
+
+def is_on(key: str, at: Path | None = None) -> bool:
+    """Whether a switch of git's configuration is on, in whichever of git's spellings."""
+    try:
+        return run("config", "--type=bool", "--get", key, at=at) == "true"
+    except GitError:
+        return False
 
 
 def identified(at: Path) -> bool:
@@ -162,7 +174,8 @@ def without_credentials(url: str) -> str:
     if found is None:
         return url
     user = found["user"].partition(":")[0]
-    keep = f"{user}@" if user and not found["scheme"].lower().startswith("http") else ""
+    by_key = not found["scheme"].lower().removeprefix("git+").startswith("http")
+    keep = f"{user}@" if user and by_key else ""
     return f"{found['scheme']}://{keep}{found['rest']}"
 
 

@@ -37,6 +37,24 @@ ANSWERS_FILE = ".copier-answers.yml"
 
 Answers = dict[str, Any]
 
+# What Copier takes for a yes or a no. It takes any other text for a yes.
+_YES_OR_NO = {
+    "y",
+    "yes",
+    "t",
+    "true",
+    "on",
+    "1",
+    "n",
+    "no",
+    "f",
+    "false",
+    "off",
+    "0",
+    "null",
+    "none",
+}
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -45,23 +63,26 @@ class Questions:
     Attributes:
         asked: names of the questions, in their order.
         computed: names of the values that follow from the answers (`when: false`).
+        switches: names of the questions that are answered by yes or no.
         answers_file: where a rendering keeps its answers, relative to its root.
         subdirectory: the folder of the template's files, in the template.
     """
 
     asked: tuple[str, ...]
     computed: tuple[str, ...]
+    switches: tuple[str, ...]
     answers_file: str
     subdirectory: str
 
-    def check(self, names: Mapping[str, Any]) -> None:
-        """Make sure that each of the names is a question.
+    def check(self, answers: Mapping[str, Any]) -> None:
+        """Make sure that each of the answers is one to a question.
 
         Raises:
-            RoadbedError: one is computed, or nothing that the template knows. (Copier itself
-                would ignore the second and let the first override the computation.)
+            RoadbedError: one is computed, or to nothing that the template knows, or neither yes nor
+                no. (Copier itself would let the first override the computation, ignore the second,
+                and take the third for a yes.)
         """
-        for name in names:
+        for name, answer in answers.items():
             if name in self.computed:
                 raise RoadbedError(
                     f"“{name}” is no question: it is computed from the other answers.",
@@ -74,6 +95,10 @@ class Questions:
                     f"Did you mean “{near[0]}”?"
                     if near
                     else f"Its questions are {', '.join(self.asked)}.",
+                )
+            if name in self.switches and str(answer).lower() not in _YES_OR_NO:
+                raise RoadbedError(
+                    f"“{answer}” is neither yes nor no, for “{name}”.", "Answer true or false."
                 )
 
 
@@ -104,7 +129,7 @@ def questions(tree: Path) -> Questions:
         )
     try:
         loaded = _load(found[0].read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RoadbedError(
             f"The template's {found[0].name} can't be read: {_one_line(error)}.",
             "Mend it, commit it, and try again.",
@@ -119,6 +144,11 @@ def questions(tree: Path) -> Questions:
     return Questions(
         asked=tuple(name for name in names if name not in computed),
         computed=tuple(computed),
+        switches=tuple(
+            name
+            for name in names
+            if isinstance(entries[name], dict) and entries[name].get("type") == "bool"
+        ),
         answers_file=entries.get("_answers_file", ANSWERS_FILE),
         subdirectory=entries.get("_subdirectory", ""),
     )
@@ -217,7 +247,7 @@ def answers_in(content: bytes, file: Path) -> Answers:
     """
     try:
         loaded = _load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RoadbedError(
             f"The answers file {file} is no YAML: {_one_line(error)}.", "Mend it, and try again."
         ) from error

@@ -24,6 +24,8 @@ Stage = tuple[str, str, int, str]
 _PLAIN = (
     *("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false"),
     *("-c", "core.sparseCheckout=false", "-c", "core.safecrlf=false"),
+    # Else a temporary work tree becomes the one that the submodules' own settings name.
+    *("-c", "submodule.recurse=false", "-c", "color.ui=false"),
 )
 
 

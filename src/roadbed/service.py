@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadbed import git
 from roadbed.errors import RoadbedError
+from roadbed.paths import real
 from roadbed.rendering import ANSWERS_FILE, answers_in
 from roadbed.repository import Repository
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from roadbed.rendering import Answers
 
 
@@ -54,7 +56,7 @@ def found(path: Path) -> Service:
     Raises:
         RoadbedError: there is none, it is in no repository, or its answers say nothing.
     """
-    start = Path(os.path.realpath(path.expanduser()))
+    start = real(path)
     folder = next((f for f in (start, *start.parents) if (f / ANSWERS_FILE).is_file()), None)
     if folder is None:
         raise RoadbedError(

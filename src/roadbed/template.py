@@ -21,6 +21,7 @@ from packaging.version import Version as Release
 
 from roadbed import git
 from roadbed.errors import RoadbedError
+from roadbed.paths import real
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +139,7 @@ class Template:
             self._git(
                 *("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.fsmonitor=false"),
                 *("-c", f"core.hooksPath={os.devnull}", "-c", "core.splitIndex=false"),
+                *("-c", "submodule.recurse=false"),
                 *("read-tree", "--reset", "-u", "--no-sparse-checkout", version.commit),
                 env={"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(Path(scratch, "index"))},
             )
@@ -165,10 +167,10 @@ def opened(where: str | None = None) -> Iterator[Template]:
             yield template
     elif where is None:
         yield _checkout(CHECKOUT)
-    elif (path := Path(where).expanduser()).is_dir():
-        yield _checkout(path.resolve())
+    elif (path := real(where)).is_dir():
+        yield _checkout(path)
     elif path.is_file():
-        with _cloned(str(path.resolve()), source=str(path.resolve())) as template:
+        with _cloned(str(path), source=str(path)) as template:
             yield template
     elif _is_address(address := _expanded(where)):
         with _cloned(address, source=git.without_credentials(where)) as template:
@@ -215,8 +217,9 @@ def current_version() -> str:
 def origin_of(checkout: Path) -> str | None:
     """Where `checkout` was cloned from, as it may be written down: absolute, no credentials."""
     # Not `git remote get-url`: it applies `insteadOf`, which is where CI puts tokens.
-    url = git.setting("remote.origin.url", at=checkout)
-    if url is None:
+    try:  # of several it fetches from the first
+        url = git.run("config", "--get-all", "remote.origin.url", at=checkout).splitlines()[0]
+    except (git.GitError, IndexError):
         return None
     if _is_address(url):
         return git.without_credentials(url)

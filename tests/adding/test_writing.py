@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from roadbed.adding.writing import JOURNAL, Change, apply, diff
+from roadbed.adding.writing import JOURNAL, Change, alone, apply, diff, require_whole
 from roadbed.errors import RoadbedError
 
 CHANGES = [
@@ -35,7 +35,8 @@ def dying(file, change):
     if count == {number} == len(CHANGES):
         os.kill(os.getpid(), signal.SIGKILL)
 writing._put = dying
-writing.apply(Path("service"), Path("git"), CHANGES)
+with writing.alone(Path("git")) as journal:
+    writing.apply(Path("service"), journal, CHANGES)
 """
 
 
@@ -57,8 +58,9 @@ def files(service: Path) -> dict[str, str]:
 BEFORE = {"settings.py": "old\n"}
 
 
-def write(service: Path) -> None:
-    apply(service, service.parent / "git", CHANGES)
+def write(service: Path, *changes: Change) -> None:
+    with alone(service.parent / "git") as journal:
+        apply(service, journal, list(changes) or CHANGES)
 
 
 def is_whole(service: Path) -> bool:
@@ -134,8 +136,11 @@ def test_after_a_kill_the_next_one_finds_nothing_or_all(service: Path, number: i
     script = DYING.format(tests=str(Path(__file__).parent), number=number)
     done = subprocess.run([sys.executable, "-c", script], cwd=service.parent, check=False)
     assert done.returncode == -signal.SIGKILL
-    other = Change("other.py", None, "")
-    apply(service, service.parent / "git", [other])
+    if number:
+        with pytest.raises(RoadbedError, match="killed half-way"):
+            require_whole(service.parent / "git")
+    write(service, Change("other.py", None, ""))
+    require_whole(service.parent / "git")
     (service / "other.py").unlink()
     if number < len(CHANGES):
         assert files(service) == BEFORE
@@ -147,7 +152,7 @@ def test_what_the_user_did_after_a_kill_stays(service: Path) -> None:
     script = DYING.format(tests=str(Path(__file__).parent), number=2)
     subprocess.run([sys.executable, "-c", script], cwd=service.parent, check=False)
     (service / "modules/a/models.py").write_text("mine\n")
-    apply(service, service.parent / "git", [Change("other.py", None, "")])
+    write(service, Change("other.py", None, ""))
     assert files(service) == BEFORE | {
         "modules": "/",
         "modules/a": "/",

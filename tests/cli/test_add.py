@@ -185,6 +185,40 @@ def test_a_signal_leaves_nothing(service: Path) -> None:
         assert git(service, "status", "--porcelain") == before
 
 
+def test_what_is_added_after_a_kill_follows_what_is_whole(service: Path) -> None:
+    """The killed one's migration is gone before the next one looks for the last."""
+    script = (
+        "import os, sys; from roadbed.adding import writing; from roadbed.cli import app\n"
+        "put, seen = writing._put, []\n"
+        "def dying(file, change):\n"
+        "    if len(seen) == 3: os.kill(os.getpid(), 9)\n"
+        "    seen.append(put(file, change))\n"
+        "writing._put = dying\n"
+        "app()"
+    )
+    words = [sys.executable, "-c", script, "add", "resource", *INVOICE]
+    assert subprocess.run(words, cwd=service, check=False).returncode == -signal.SIGKILL
+    looked = add(service, "resource", *INVOICE, "--dry-run")
+    assert looked.exit_code == 2
+    assert "was killed half-way" in looked.stderr
+    told = document(add(service, "resource", "customer", "name:text", "--json"))
+    migration = next(f["path"] for f in told["files"] if f["path"].startswith("migrations/"))
+    assert 'down_revision = "service_0001"' in (service / migration).read_text()
+    assert add(service, "resource", *INVOICE).exit_code == 0
+
+
+def test_of_two_at_once_the_second_follows_the_first_or_is_refused(service: Path) -> None:
+    words = [sys.executable, "-m", "roadbed", "add", "resource"]
+    both = [
+        subprocess.Popen([*words, noun, "name:text"], cwd=service, stderr=subprocess.PIPE)
+        for noun in ("apple", "berry")
+    ]
+    for each in both:
+        _, said = each.communicate()
+        assert each.returncode == 0 or b"Another `roadbed add`" in said
+    assert add(service, "resource", "cherry", "name:text").exit_code == 0  # there is one head
+
+
 class TestVersion:
     def test_a_version_begins_as_the_team_has_the_one_before(self, service: Path) -> None:
         module = service / "src/orders/modules/payments"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from histories import SMALL, build_file_tree, git, git_save
 from typer.testing import CliRunner, Result
 
+from roadbed import commands
 from roadbed.cli import app
 
 
@@ -210,6 +212,44 @@ def test_the_default_branch_is_the_users_and_hooks_have_no_say(small: Path, tmp_
     assert git(Path("orders"), "branch", "--show-current") == "trunk"
 
 
+def test_what_the_user_ignores_everywhere_is_committed_all_the_same(
+    small: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "ignored").write_text("Makefile\n*.toml\n")
+    git(small, "config", "--global", "core.excludesFile", str(tmp_path / "ignored"))
+    assert new("orders", "--template", small, "--no-install").exit_code == 0
+    made = {str(p.relative_to("orders")) for p in Path("orders").rglob("*") if p.is_file()}
+    made = {path for path in made if not path.startswith(".git/")}
+    assert set(git(Path("orders"), "ls-files").splitlines()) == made
+
+
+@pytest.mark.parametrize("place", ["orders", "mono/orders"])
+def test_stopped_before_the_commit_one_command_makes_it(
+    small: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a larger repository it commits nothing of what somebody is about to commit there."""
+    build_file_tree(Path("mono"), {"a.txt": "a"})
+    git_save(Path("mono"))
+    build_file_tree(Path("mono"), {"staged.txt": "mine"})
+    git(Path("mono"), "add", "staged.txt")
+
+    def stopped(*words: str, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "run", stopped)
+    result = new("orders", place, "--template", small, "--json")
+    assert result.exit_code == 130
+    (remedy,) = document(result)["next"]
+    wanted = remedy.removesuffix(f" && make -C {Path.cwd()}/{place} setup")
+    subprocess.run(["bash", "-c", wanted], check=True, capture_output=True)
+    if place == "orders":
+        assert git(Path(place), "status", "--porcelain") == ""
+        assert git(Path(place), "log", "--format=%s") == "Create orders from template v1.0.0"
+    else:
+        assert git(Path("mono"), "log", "--format=%s") == "Change the template"
+        assert "orders/Makefile" in git(Path("mono"), "ls-files")
+
+
 def test_inside_another_repository_there_is_no_second_one(small: Path) -> None:
     build_file_tree(Path("mono"), {".gitignore": "/out/\n"})
     git_save(Path("mono"))
@@ -291,6 +331,7 @@ def _file(path: str, text: str = "") -> None:
         (["orders", "--answers", "missing.yml"], "missing.yml can't be read: No such file"),
         (["orders", "--answers", "full"], "full can't be read: Is a directory"),
         (["orders", "--answers", "broken.yml"], "broken.yml is no YAML"),
+        (["orders", "--answers", "date.yml"], "date.yml is no YAML"),
         (["orders", "--answers", "list.yml"], "list.yml holds no mapping"),
         (
             ["orders", "--answers", "odd.yml"],
@@ -316,6 +357,7 @@ def test_bad_input_is_a_sentence_and_nothing_is_written(
 ) -> None:
     _file("full/file", "text\n")
     _file("broken.yml", "a: [")
+    _file("date.yml", "team: 2026-02-30\n")
     _file("list.yml", "- a\n")
     _file("odd.yml", "teem: web\n")
     before = everything()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,31 @@ def test_continue_makes_the_commit_of_what_was_resolved(torn: Home) -> None:
     assert torn.status() == "?? mine.txt"
     assert torn.text("a.txt") == lines(at20="MINE and FIX")
     assert "orders is up to date: template v2.0.0" in torn.update().stdout
+
+
+def test_a_name_that_is_no_text_is_one_too(torn: Home) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    git(torn.service, "mv", "a.txt", name)
+    git(torn.service, "commit", "--quiet", "--message", "Moved")
+    assert torn.update().exit_code == 1
+    torn.write(name, lines(at20="MINE and FIX"))
+    git(torn.service, "rm", "--quiet", "c.txt")
+    git(torn.service, "add", name)
+    assert torn.update("--continue").exit_code == 0
+    assert torn.status() == "?? mine.txt"
+
+
+def test_how_the_user_likes_gits_output_changes_nothing(
+    torn: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_LITERAL_PATHSPECS", "1")
+    git(torn.service, "config", "color.ui", "always")
+    torn.update()
+    git(torn.service, "add", "a.txt", "c.txt")
+    refused = torn.update("--continue", "--json")
+    assert refused.exit_code == 1
+    (conflict,) = document(refused)["conflicts"]
+    assert conflict["path"] == "a.txt"
 
 
 def test_git_alone_goes_on_as_well(torn: Home) -> None:

@@ -66,6 +66,29 @@ def test_many_are_looked_at_and_one_error_is_exit_code_2(home: Home, tmp_path: P
     assert CliRunner().invoke(app, ["status", paths[1]]).exit_code == 0
 
 
+def test_one_that_git_cant_read_is_an_error_among_the_others(home: Home, tmp_path: Path) -> None:
+    broken = made(home.template, tmp_path / "billing")
+    blob = git(broken, "rev-parse", "HEAD:.copier-answers.yml")
+    (broken / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    result = CliRunner().invoke(app, ["status", str(broken), str(home.service), "--json"])
+    assert result.exit_code == 2
+    services = document(result)["services"]
+    assert [bool(each["error"]) for each in services] == [True, False]
+
+
+def test_a_template_that_a_service_brings_along_is_not_opened(home: Home) -> None:
+    """A repository has a configuration, and that may run programs: not by looking at a clone."""
+    git(home.service, "clone", "--quiet", "--bare", str(home.template), "brought.git")
+    answers = home.text(".copier-answers.yml")
+    brought = answers.replace(str(home.template), str(home.service / "brought.git"))
+    assert brought != answers
+    home.write(".copier-answers.yml", brought)
+    home.commit()
+    result = home.roadbed("status")
+    assert "is a folder of the service's own repository" in result.output
+    assert home.roadbed("status", "--template", home.template).exit_code == 1
+
+
 def test_it_writes_nothing(home: Home) -> None:
     before = {p: p.is_file() and p.read_bytes() for p in home.service.rglob("*")}
     home.roadbed("status", "--diff")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pexpect
 import pytest
 import yaml
-from histories import change, git, git_save, made, released
+from histories import build_file_tree, change, git, git_save, made, released
 from losses import lines
 from typer.testing import CliRunner
 
 from roadbed.cli import app
+from roadbed.update import moving
 
 from .conftest import Home, document
 
@@ -381,6 +385,56 @@ def test_windows_line_ends_of_a_work_tree_stay(home: Home) -> None:
     assert home.status() == ""
 
 
+def test_submodules_keep_their_places(home: Home, tmp_path: Path) -> None:
+    """With git's setting to recurse, a temporary work tree would become theirs."""
+    build_file_tree(tmp_path / "library", {"l.txt": "l\n"})
+    git_save(tmp_path / "library")
+    git(home.service, "config", "--global", "protocol.file.allow", "always")
+    git(home.service, "config", "--global", "submodule.recurse", "true")
+    git(home.service, "submodule", "--quiet", "add", str(tmp_path / "library"), "vendor/library")
+    home.commit()
+    settings = home.service / ".git/modules/vendor/library/config"
+    before = settings.read_text()
+    home.write("Makefile", "install test:\n\t@true\n")
+    home.commit()
+    result = home.roadbed("update")
+    assert result.exit_code == 0, result.output
+    assert settings.read_text() == before
+    assert home.status() == ""
+
+
+def test_a_signal_that_another_thread_takes_does_not_cut_it_in_half(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal the live display is such a thread, and Python then acts in the main one."""
+    rename = moving.rename
+
+    def interrupted(file: Path, place: Path) -> None:
+        rename(file, place)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(moving, "rename", interrupted)
+    done = threading.Event()
+    threading.Thread(target=done.wait, daemon=True).start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = home.update()
+    finally:
+        done.set()
+        signal.signal(signal.SIGINT, before)
+    assert result.exit_code == 0, result.output
+    assert home.text("a.txt") == lines(at20="FIX")
+    assert home.status() == ""
+
+
+def test_a_service_that_signs_nothing_is_not_signed(home: Home) -> None:
+    git(home.service, "config", "--global", "commit.gpgSign", "true")
+    git(home.service, "config", "--global", "gpg.program", "false")
+    git(home.service, "config", "commit.gpgSign", "false")
+    assert home.update().exit_code == 0
+
+
 def test_a_signed_commit_that_cant_be_signed_is_refused(home: Home) -> None:
     git(home.service, "config", "commit.gpgSign", "true")
     git(home.service, "config", "gpg.program", "false")
@@ -430,6 +484,11 @@ def _another_git(home: Home) -> None:
     (home.service / ".git/index.lock").touch()
 
 
+def _torn_journal(home: Home) -> None:
+    (home.service / ".git/roadbed").mkdir()
+    (home.service / ".git/roadbed/move.json").write_text('{"kind": "upd')
+
+
 def _read_only(home: Home) -> None:
     (home.service / ".git/roadbed").write_text("a file where a folder has to be")
 
@@ -448,6 +507,7 @@ def _read_only(home: Home) -> None:
         (_picking, [], "A cherry-pick is in progress"),
         (_merging, [], "A merge is in progress"),
         (_another_git, [], "Another git works in"),
+        (_torn_journal, ["--abort"], "can't be read. See git status"),
         (_read_only, [], "Nothing can be written in"),
         (None, ["--to", "v7"], "has no tag, branch or commit “v7”. Its newest"),
         (None, ["--template", "nowhere"], "no template at nowhere"),
@@ -477,9 +537,10 @@ def test_bad_input_is_a_sentence_and_nothing_is_changed(
 
 
 def test_no_service_here_is_a_sentence(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["update", str(tmp_path)])
-    assert result.exit_code == 2
-    assert "There is no service at" in result.stderr
+    for place in (str(tmp_path), "~nobody-of-that-name", "n" * 300):
+        result = CliRunner().invoke(app, ["update", place])
+        assert result.exit_code == 2
+        assert result.stderr.startswith("Error: ")
 
 
 def test_an_old_git_is_a_sentence(

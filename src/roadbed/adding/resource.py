@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -126,7 +125,7 @@ def _rendered(
         return {
             path.relative_to(root).as_posix(): path.read_bytes().decode()
             for path in root.rglob("*")
-            if path.is_file() and os.path.lexists(path)
+            if path.is_file()
         }
 
 

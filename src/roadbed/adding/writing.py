@@ -72,34 +72,54 @@ def require_free(folder: Path, changes: list[Change]) -> None:
             raise RoadbedError(f"{file} has changed in the meantime.", "Try again.")
 
 
-def apply(folder: Path, git_dir: Path, changes: list[Change]) -> None:
-    """Make the changes in the service in `folder`, all or none.
+def require_whole(git_dir: Path) -> None:
+    """Make sure that nothing is half-way there, for who must not take it away.
+
+    Raises:
+        RoadbedError: something is.
+    """
+    with suppress(FileNotFoundError):
+        if (git_dir / JOURNAL).stat().st_size:
+            raise RoadbedError(
+                "A `roadbed add` is at work here, or was killed half-way.",
+                "Do it without --dry-run: the next one takes away what is incomplete.",
+            )
+
+
+def apply(folder: Path, journal: Path, changes: list[Change]) -> None:
+    """Make the changes in the service in `folder`, all or none. The caller is `alone`.
 
     Raises:
         RoadbedError: something would be overwritten, or can't be written; nothing was.
     """
-    with _alone(git_dir / JOURNAL) as journal:
-        require_free(folder, changes)
+    require_free(folder, changes)
+    try:
+        _note(journal, folder, changes)
         try:
-            _note(journal, folder, changes)
-            try:
-                for each in changes:
-                    _write_beside(folder / each.path, each)
-                for each in changes:
-                    _put(folder / each.path, each)
-            except BaseException:
-                _undo(folder, changes)
-                raise
-        except OSError as error:
-            raise RoadbedError(
-                f"{error.filename or folder} could not be written: {error.strerror or error}.",
-                "Nothing was added: make room or get the right to write, and try again.",
-            ) from error
+            for each in changes:
+                _write_beside(folder / each.path, each)
+            for each in changes:
+                _put(folder / each.path, each)
+        except BaseException:
+            _undo(folder, changes)
+            raise
+    except OSError as error:
+        raise RoadbedError(
+            f"{error.filename or folder} could not be written: {error.strerror or error}.",
+            "Nothing was added: make room or get the right to write, and try again.",
+        ) from error
 
 
 @contextmanager
-def _alone(journal: Path) -> Iterator[Path]:
-    """Hold the journal's lock, with what a killed one left taken away; the journal is gone after."""
+def alone(git_dir: Path) -> Iterator[Path]:
+    """Hold the journal's lock, with what a killed one left taken away; the journal is gone after.
+
+    For planning as well as for applying: two that plan at once would both follow the same migration.
+
+    Raises:
+        RoadbedError: another one is at work, or nothing can be written here.
+    """
+    journal = git_dir / JOURNAL
     try:
         descriptor = os.open(journal, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:

@@ -14,6 +14,7 @@ import typer
 from roadbed.cli.failures import told
 from roadbed.cli.options import Debug
 from roadbed.errors import RoadbedError
+from roadbed.paths import real
 
 if TYPE_CHECKING:
     from roadbed.checklist.checking import Report
@@ -112,7 +113,7 @@ def _around() -> Path:
 
 
 def _root(path: Path) -> Path:
-    root = Path(os.path.realpath(path.expanduser()))
+    root = real(path)
     if not root.is_dir():
         what = "is no folder" if root.exists() else "is not there"
         raise RoadbedError(f"{path} {what}.", "Name the folder of a service.")

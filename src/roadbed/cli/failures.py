@@ -32,16 +32,12 @@ def told(*, debug: bool, written: str = "Stopped; nothing was written.") -> Iter
     previous = {number: signal.signal(number, interrupt) for number in _RETREAT}
     try:
         yield
-    except RoadbedError as error:
-        if debug:
+    except (RoadbedError, GitError, OSError) as error:
+        if debug or isinstance(error, BrokenPipeError):  # who read has seen enough: no error
             raise
-        typer.echo(f"Error: {error.what}\n{error.advice}", err=True)
-        raise typer.Exit(error.exit_code) from None
-    except GitError as error:
-        if debug:
-            raise
-        typer.echo(f"Error: git said no: {error}.\nSee more with --debug.", err=True)
-        raise typer.Exit(RoadbedError.exit_code) from None
+        said = _in_words(error)
+        typer.echo(f"Error: {said.what}\n{said.advice}", err=True)
+        raise typer.Exit(said.exit_code) from None
     except KeyboardInterrupt:
         if debug:
             raise
@@ -53,3 +49,13 @@ def told(*, debug: bool, written: str = "Stopped; nothing was written.") -> Iter
 
 
 _RETREAT = (signal.SIGTERM, signal.SIGHUP)
+
+
+def _in_words(error: RoadbedError | GitError | OSError) -> RoadbedError:
+    if isinstance(error, RoadbedError):
+        return error
+    what = f"git said no: {error}."
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        what = f"{where}{error.strerror or error}."
+    return RoadbedError(what, "See more with --debug.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from roadbed.cli.arguments import answered, may_ask
 from roadbed.cli.failures import told
 from roadbed.cli.options import Debug, Json, Quiet
 from roadbed.errors import RoadbedError
+from roadbed.paths import real
 
 EXAMPLES = """
 \b
@@ -87,7 +87,7 @@ def new(
 def _folder(name: str, dest: Path | None) -> Path:
     if not name:
         raise RoadbedError("The service has no name.", "Give one: roadbed new orders")
-    return Path(os.path.realpath((dest or Path(name)).expanduser()))
+    return real(dest or Path(name))
 
 
 def _answers(data: list[str], file: Path | None) -> dict[str, Any]:

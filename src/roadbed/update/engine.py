@@ -294,8 +294,7 @@ def made(service: Service, tree: str, message: str) -> str:
         RoadbedError: it can't be signed.
     """
     repository = service.repository
-    asked = git.setting("commit.gpgSign", at=repository.root) or "false"
-    sign = ["-S"] if asked.lower() in {"true", "yes", "on", "1"} else []
+    sign = ["-S"] if git.is_on("commit.gpgSign", at=repository.root) else []
     try:
         return repository.run("commit-tree", *sign, tree, "-p", service.head, stdin=message)
     except git.GitError as error:

@@ -120,10 +120,15 @@ def under_way(repository: Repository) -> Move | None:
     """The move that a kill has cut off, unless somebody has gone another way since."""
     try:
         written = json.loads(_journal(repository).read_text())
+        stages = [(mode, content, stage, path) for mode, content, stage, path in written["stages"]]
+        move = Move(**{**written, "kind": Kind(written["kind"]), "stages": stages})
     except (FileNotFoundError, NotADirectoryError):
         return None
-    stages = [(mode, content, stage, path) for mode, content, stage, path in written["stages"]]
-    move = Move(**{**written, "kind": Kind(written["kind"]), "stages": stages})
+    except (ValueError, KeyError, TypeError) as error:
+        raise RoadbedError(
+            f"What an update that was cut off has noted, {_journal(repository)}, can't be read.",
+            "See git status. If all is as it should be, remove that file.",
+        ) from error
     if repository.commit() in {move.head, move.commit}:
         return move
     _journal(repository).unlink()
@@ -329,7 +334,7 @@ def _finish(repository: Repository, move: Move, *, resumed: bool) -> None:
     message, pick = (repository.git_dir / name for name in ("MERGE_MSG", "CHERRY_PICK_HEAD"))
     if move.kind is Kind.CONFLICT and move.pick:
         repository.run("update-ref", "CHERRY_PICK_HEAD", move.pick)
-        message.write_text(move.message, encoding="utf-8")
+        message.write_bytes(move.message.encode(errors="surrogateescape"))
         return
     if move.commit and not (resumed and repository.commit() == move.commit):
         repository.run("update-ref", "-m", "roadbed update", "HEAD", move.commit, move.head)
@@ -364,11 +369,20 @@ def _retreat(repository: Repository, move: Move, error: OSError | git.GitError) 
 def _uninterrupted() -> Iterator[None]:
     """Let no signal cut a move off: it takes a moment, and stopping half-way is what we can't have."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    # The mask is for what git inherits. Another thread, such as that of the live display, takes the
+    # signal all the same, and then the handler runs here.
+    handlers = {
+        each: signal.signal(each, lambda number, frame: None)
+        for each in _SIGNALS
+        if signal.getsignal(each) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
         while late := signal.sigpending() & _SIGNALS:  # too late to stop
             signal.sigwait(late)
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

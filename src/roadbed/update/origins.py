@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion
 from packaging.version import Version as Release
 
 from roadbed.errors import RoadbedError
+from roadbed.paths import real
 from roadbed.rendering import questions
 from roadbed.template import Template, Version, opened
 
@@ -71,11 +72,10 @@ class Origin:
         new = self.template.version(to)
         if self.old is not None and new.commit == self.old.commit:
             return self.old
-        known = self.old or Version(self.recorded, "")
         if self._follows(new):
             return new
-        if to is None:
-            return known
+        if to is None and self.old is not None:
+            return self.old
         raise RoadbedError(
             f"{new.name} is older than {self.recorded}, which this service is from.",
             "A service is not brought back; revert the commit that updated it instead.",
@@ -127,7 +127,7 @@ class Origins:
             return Origin(template, template.source, service.version, old, self._files)
         named: Origin | None = None
         try:
-            template = self._open(service.source)
+            template = self._open(_trusted(service))
             old = _version(template, service.version)
             trouble = f"The template {template.source} has no version “{service.version}” any more"
             named = Origin(
@@ -175,6 +175,23 @@ class Origins:
         if isinstance(known, RoadbedError):
             raise known
         return known
+
+
+def _trusted(service: Service) -> str:
+    """Where a service says that its template is: anywhere but in itself.
+
+    A repository that comes along with a clone brings a configuration, and with that commands.
+
+    Raises:
+        RoadbedError: it is a folder inside the service's repository.
+    """
+    place = real(service.source)
+    if place.is_dir() and real(service.repository.root) in place.parents:
+        raise RoadbedError(
+            f"The template {service.source} is a folder of the service's own repository.",
+            "Give --template the path or address of the template, if you trust it.",
+        )
+    return service.source
 
 
 def _version(template: Template, name: str) -> Version | None:

@@ -176,7 +176,7 @@ def _conclude(service: Service, done: Update, *, verify: bool, report: Report) -
 
 
 def _message(repository: Repository) -> str:
-    lines = (repository.git_dir / "MERGE_MSG").read_text(encoding="utf-8").splitlines()
+    lines = git.text((repository.git_dir / "MERGE_MSG").read_bytes()).splitlines()
     return "\n".join(line for line in lines if not line.startswith("#")).strip() + "\n"
 
 
@@ -204,5 +204,6 @@ def _abort(repository: Repository, done: Update) -> None:
         now = repository.run("write-tree", env=env)
     work = repository.run("commit-tree", now, "-p", head, stdin="Resolved when it was aborted\n")
     repository.run("update-ref", KEPT, work)
-    moving.perform(repository, Move(Kind.ABORT, head, now, f"{head}^{{tree}}", also=touched))
+    move = Move(Kind.ABORT, head, now, f"{head}^{{tree}}", also=touched)
+    _keep(moving.perform(repository, move), done)
     done.warnings.append(f"What the files held until now is kept in {KEPT} ({work[:9]}).")

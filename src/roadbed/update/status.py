@@ -65,6 +65,9 @@ def statuses(paths: list[Path], *, template: str | None, diff: bool) -> Iterator
                 yield _status(path, origins, diff=diff)
             except RoadbedError as error:
                 yield Status(path, error=error)
+            except git.GitError as error:
+                said = RoadbedError(f"Git said no in {path}: {error}.", "See git fsck there.")
+                yield Status(path, error=said)
 
 
 def _status(path: Path, origins: Origins, *, diff: bool) -> Status:

@@ -10,10 +10,11 @@ a build on a server, no file of this machine helps or hurts.
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from roadbed import commands
@@ -126,9 +127,22 @@ def _format(ruff: Path, folder: Path) -> None:
 
 
 @contextmanager
+def _scratch() -> Iterator[str]:
+    """A temporary folder; what a suite leaves in it as another user stays there.
+
+    `TemporaryDirectory` recurses without end over a folder that it may not read, errors ignored or not.
+    """
+    folder = mkdtemp(prefix="roadbed-verify-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def _written(service: Service, tree: str) -> Iterator[Repository]:
     """The service's repository with a work tree and an index of its own, which hold `tree`."""
-    with TemporaryDirectory(prefix="roadbed-verify-", ignore_cleanup_errors=True) as scratch:
+    with _scratch() as scratch:
         if os.geteuid() == 0:
             Path(scratch).chmod(0o711)  # for root PostgreSQL runs as a user of its own
         root = Path(scratch, service.repository.root.name)

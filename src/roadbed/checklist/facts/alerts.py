@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from roadbed.checklist.tree import Tree
 
-_SHAPE = re.compile(r"(?m)^\s*-?\s*[\"']?(alert|record|rule_files)[\"']?\s*:")
+_SHAPE = re.compile(r"(?m)^[ \t]*-?[ \t]*[\"']?(alert|record|rule_files)[\"']?\s*:")
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 

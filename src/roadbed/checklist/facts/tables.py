@@ -210,7 +210,6 @@ _ADD = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ADDED = re.compile(r"\bADD\s+(?:COLUMN\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(\w+)", re.IGNORECASE)
-_DROP = re.compile(r"\bDROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?([\w.\"]+)", re.IGNORECASE)
 _NO_COLUMN = {
     "constraint", "primary", "unique", "check", "foreign", "exclude", "like", "index", "key",
 }  # fmt: skip

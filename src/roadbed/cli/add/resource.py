@@ -48,4 +48,6 @@ def resource(
         from roadbed.cli.add import telling
 
         request = Request(noun, fields or [], unique or [], path, template)
-        telling.carry_out(plan(request), dry_run=dry_run, as_json=as_json, quiet=quiet)
+        telling.carry_out(
+            lambda: plan(request), path, dry_run=dry_run, as_json=as_json, quiet=quiet
+        )

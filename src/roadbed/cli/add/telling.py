@@ -9,21 +9,33 @@ import typer
 
 from roadbed.adding import writing
 from roadbed.adding.plan import NEXT
+from roadbed.service import found
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from roadbed.adding.plan import Plan
 
 SCHEMA = 1  # of the JSON document
 
 
-def carry_out(plan: Plan, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
-    """Make the changes, unless it is a dry run, and tell them.
+def carry_out(
+    planned: Callable[[], Plan], path: Path, *, dry_run: bool, as_json: bool, quiet: bool
+) -> None:
+    """Plan changes to the service at `path`, make them unless it is a dry run, and tell them.
 
     Raises:
         RoadbedError: they can't be made; nothing was.
     """
-    if not dry_run:
-        writing.apply(plan.service.folder, plan.service.repository.git_dir, plan.changes)
+    git_dir = found(path).repository.git_dir
+    if dry_run:
+        writing.require_whole(git_dir)
+        plan = planned()
+    else:
+        with writing.alone(git_dir) as journal:
+            plan = planned()
+            writing.apply(plan.service.folder, journal, plan.changes)
     for warning in () if as_json or quiet else plan.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     if as_json:

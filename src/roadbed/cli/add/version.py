@@ -50,7 +50,9 @@ def version(
         from roadbed.cli.add import telling
 
         request = Request(name, resources or [], path, _day(deprecate), _day(sunset))
-        telling.carry_out(plan(request), dry_run=dry_run, as_json=as_json, quiet=quiet)
+        telling.carry_out(
+            lambda: plan(request), path, dry_run=dry_run, as_json=as_json, quiet=quiet
+        )
 
 
 def _day(text: str | None) -> date | None:

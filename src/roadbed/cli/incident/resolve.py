@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -49,7 +50,7 @@ def resolve(
             if not brought:
                 typer.echo(f"{runbook} holds no conflict.")
             elif not dry_run:
-                typer.echo(f"To go on: git add {runbook}", err=True)
+                typer.echo(f"To go on: git add {shlex.quote(str(runbook))}", err=True)
         if why is not None:
             typer.echo(f"{runbook} is left as it is: {why}.\nResolve it by hand.", err=True)
     if why is not None:
