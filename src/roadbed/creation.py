@@ -19,6 +19,7 @@ from roadbed import commands, destination, git, rendering
 from roadbed.commands import CommandFailed
 from roadbed.errors import RoadbedError
 from roadbed.first_commit import InAnotherRepositoryError, by_hand, commit
+from roadbed.nouns import require_singular
 from roadbed.steps import NotHere, State, Step, timed
 from roadbed.template import opened
 
@@ -187,6 +188,11 @@ def _opened(request: Request) -> Iterator[_Source]:
                 f"{template.checkout} has changes that are not committed: they are not in this"
                 f" service, which was made from {version.name}."
             )
+        if not template.is_published(version):
+            warnings.append(
+                f"{version.name} is in {template.checkout} alone, and the service records"
+                f" {template.source}: push it, or give --template to update this service."
+            )
         yield _Source(tree, version, template.source, warnings)
 
 
@@ -201,7 +207,9 @@ def _answers(request: Request, source: _Source) -> Answers:
         )
     given = {NAME: request.name} if NAME in questions.asked else {}
     given |= request.answers
-    return rendering.ask(source.tree, given) if request.interactive else given
+    answers = rendering.ask(source.tree, given) if request.interactive else given
+    require_singular(str(answers.get("module", "")))
+    return answers
 
 
 def _finish(creation: Creation, request: Request, report: Callable[[Step], None]) -> None:

@@ -128,6 +128,12 @@ class Template:
             git.run("status", "--porcelain", at=self.checkout, env={"GIT_OPTIONAL_LOCKS": "0"})
         )
 
+    def is_published(self, version: Version) -> bool:
+        """Whether `source` had the commit of `version` when this clone of it last looked."""
+        if self.checkout is None or self.source == str(self.checkout):
+            return True
+        return bool(self._git("branch", "--remotes", "--contains", version.commit))
+
     def write(self, version: Version, folder: Path) -> None:
         """Write the files of `version` into the new folder `folder`.
 

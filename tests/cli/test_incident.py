@@ -122,6 +122,14 @@ def test_a_dry_run_shows_the_diff_and_changes_nothing() -> None:
     assert RUNBOOK.read_text() == EMPTY
 
 
+def test_no_other_file_becomes_a_runbook() -> None:
+    Path("orders/pyproject.toml").write_text("[project]\n")
+    result = incident("add", "orders/pyproject.toml", *GIVEN)
+    assert result.exit_code == 2
+    assert "orders/pyproject.toml is no runbook" in result.stderr
+    assert Path("orders/pyproject.toml").read_text() == "[project]\n"
+
+
 def test_what_is_not_yet_there_is_said() -> None:
     RUNBOOK.write_text("# By hand")
     result = incident("add", "orders", *GIVEN, "--prevention", "`test_planner`")

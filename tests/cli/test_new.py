@@ -165,6 +165,30 @@ def test_a_dirty_checkout_is_not_rendered(small: Path) -> None:
     assert "made from v1.0.0" in result.stderr
 
 
+def test_what_was_not_pushed_is_said(small: Path, tmp_path: Path) -> None:
+    """The service records where the clone came from, and nobody finds the version there."""
+    git(tmp_path, "clone", "--quiet", str(small), "clone")
+    clone = tmp_path / "clone"
+    pushed = new("orders", "--template", clone, "--no-install", "--dry-run", "--json")
+    assert not any("push it" in each for each in document(pushed)["warnings"])
+    build_file_tree(clone, {"template/new": ""})
+    git_save(clone, tag="v1.1.0")
+    result = new("orders", "--template", clone, "--no-install", "--dry-run", "--json")
+    (said,) = (each for each in document(result)["warnings"] if "push it" in each)
+    assert said.startswith(f"v1.1.0 is in {clone} alone, and the service records {small}:")
+
+
+def test_a_plural_is_refused(small: Path) -> None:
+    with (small / "copier.yml").open("a") as questions:
+        questions.write("module: {type: str, default: payment}\n")
+    git_save(small, tag="v2.0.0")
+    for answer, code in (("payments", 2), ("address", 0)):
+        result = new("orders", "--template", small, "-d", f"module={answer}", "--dry-run")
+        assert result.exit_code == code
+    refused = new("orders", "--template", small, "-d", "module=entries", "--dry-run")
+    assert "“entries” looks like a plural.\nGive the singular: entry" in refused.stderr
+
+
 def test_a_ref_is_another_version(small: Path) -> None:
     build_file_tree(small, {"template/new": ""})
     git_save(small)

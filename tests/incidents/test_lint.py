@@ -155,7 +155,7 @@ def test_what_a_prevention_names() -> None:
     text = (
         "`tests/test_search.py::TestPlans::test_index[a]`, `test_a`, test_b and `ops/alerts.yml`;"
         " the alert `SearchSlow`; rule `no-offset`; `job:latency:p95` (rule); see [it](docs/x.md#y)"
-        " or https://example.org/test_c; the test `planner` and `SELECT 1`, `offset`"
+        " or https://example.org/test_c, tests/rules/test_d.py; the test `planner` and `SELECT 1`, `offset`"
     )
     assert list(named(text)) == [
         Named("file", "docs/x.md"),
@@ -168,6 +168,7 @@ def test_what_a_prevention_names() -> None:
         Named("rule", "job:latency:p95"),
         Named("test", "planner"),
         Named("test", "test_b"),
+        Named("file", "tests/rules/test_d.py"),
     ]
 
 

@@ -24,12 +24,13 @@ def torn(home: Home) -> Home:
 
 
 def test_they_are_listed_with_the_ways_out_and_exit_code_1(torn: Home) -> None:
+    place = torn.service
     result = torn.update()
     assert result.exit_code == 1
     assert "a.txt: you and the template changed the same place" in result.stderr
     assert "c.txt: you changed or moved it, and the template deletes it" in result.stderr
     assert result.stderr.endswith(
-        "To go on:\n  roadbed update --continue\n  roadbed update --abort\n"
+        f"To go on:\n  roadbed update --continue {place}\n  roadbed update --abort {place}\n"
     )
     assert "Committed" not in result.stdout
 

@@ -513,6 +513,7 @@ def _read_only(home: Home) -> None:
         (None, ["--template", "nowhere"], "no template at nowhere"),
         (None, ["-d", "team"], "“-d team” is no answer"),
         (None, ["-d", "teem=x"], "no question “teem”. Did you mean “team”?"),
+        (None, ["-d", "service_name=other"], "“service_name” was decided when"),
         (None, ["--branch", "a b"], "“a b” can't be the name of a branch"),
         (None, ["--branch", "main"], "The branch main is there already"),
         (None, ["--continue"], "No update is in progress"),

@@ -113,11 +113,16 @@ def test_red_is_not_applied_and_shows_why(trying: Home) -> None:
     assert result.exit_code == 1
     assert "The step “test” failed:\n1 failed, 2 passed" in result.stderr
     assert "Nothing was applied. The branch roadbed-update-v3.0.0 holds" in result.stdout
-    assert "git diff HEAD roadbed-update-v3.0.0" in result.stderr
+    place = str(trying.service)
+    assert f"git -C {place} diff HEAD roadbed-update-v3.0.0" in result.stderr
+    assert result.stderr.endswith(f"\n  roadbed update --no-verify {place}\n")
     after = trying.everything()
     assert {**after, "for-each-ref": ""} == {**before, "for-each-ref": ""}
     assert git(trying.service, "show", "roadbed-update-v3.0.0:a.txt") == "two"
-    again = document(trying.roadbed("update", "--json"))
+    options = ("-d", "team=@acme/x y", "--to", "v3.0.0")
+    again = document(trying.roadbed("update", *options, "--json"))
+    wanted = f"roadbed update --no-verify {place} -d 'team=@acme/x y' --to v3.0.0"
+    assert again["next"][-1] == wanted
     assert (again["outcome"], again["branch"]) == ("red", "roadbed-update-v3.0.0-2")
 
 

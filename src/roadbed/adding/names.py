@@ -6,6 +6,7 @@ import keyword
 import re
 
 from roadbed.errors import RoadbedError
+from roadbed.nouns import require_singular
 
 # `SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')`; a test asks PostgreSQL itself.
 _WORDS = """
@@ -32,10 +33,6 @@ _TAKEN = """
 _IN_USE = frozenset(_TAKEN.split())
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST_FIELD = 30  # ck_<table>_<field> has to fit into PostgreSQL's 63
-# Singular nouns that end like plurals, beside those in -ss, -us, -is.
-_SINGULAR = frozenset(
-    {"alias", "atlas", "bias", "canvas", "chaos", "gas", "lens", "news", "series", "species"}
-)
 
 
 def check_noun(noun: str, plural: str) -> None:
@@ -44,12 +41,7 @@ def check_noun(noun: str, plural: str) -> None:
     Raises:
         RoadbedError: it can't.
     """
-    if noun.endswith("s") and not noun.endswith(("ss", "us", "is")) and noun not in _SINGULAR:
-        singular = re.sub(r"(?<=[^aeiou])ies$", "y", noun)
-        singular = singular if singular != noun else noun.removesuffix("s")
-        raise RoadbedError(
-            f"“{noun}” looks like a plural.", f"Give the singular: {singular}, perhaps."
-        )
+    require_singular(noun)
     if plural in SQL_RESERVED:
         raise RoadbedError(
             f"The table of {plural} could not be called so: SQL reserves the word.",

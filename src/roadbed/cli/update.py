@@ -90,6 +90,10 @@ def update(
                 done = resuming.go_on(path, verify=not no_verify, report=report)
             else:
                 done = engine.update(request, report)
+        again = [word for pair in data or [] for word in ("-d", pair)]
+        again += ["--to", to] if to else []
+        again += ["--template", template] if template else []
+        done.next = [updated.typed(each, path, again) for each in done.next]
         updated.tell(done, as_json=as_json, quiet=quiet, dry_run=dry_run)
     if done.outcome in {Outcome.CONFLICTS, Outcome.RED}:
         raise typer.Exit(1)

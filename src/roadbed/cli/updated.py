@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -35,6 +37,23 @@ def tell(done: Update, *, as_json: bool, quiet: bool, dry_run: bool) -> None:
         _tell_conflicts(done, dry_run=dry_run)
     if done.next and not dry_run:
         typer.echo("\nTo go on:\n  " + "\n  ".join(done.next), err=True)
+
+
+def typed(command: str, path: Path, again: list[str]) -> str:
+    """A command for the service's folder as it is typed where the user is.
+
+    Args:
+        command: one of git or of `roadbed update`.
+        path: the service, as the user named it.
+        again: the options that make another update than the plain one.
+    """
+    program, words = command.split(" ", 1)
+    if program == "git":
+        return command if path == Path() else f"git -C {shlex.quote(str(path))} {words}"
+    if path != Path():
+        command += f" {shlex.quote(str(path))}"
+    begins_anew = "--continue" not in words and "--abort" not in words
+    return " ".join([command, *map(shlex.quote, again)]) if begins_anew else command
 
 
 def _document(done: Update) -> str:

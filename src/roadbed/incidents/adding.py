@@ -9,6 +9,8 @@ from roadbed.errors import RoadbedError
 from roadbed.incidents import conflicts, storage
 from roadbed.incidents.runbook import Runbook
 
+_MARKDOWN = {".md", ".markdown"}
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -60,6 +62,11 @@ def _inserted(text: str, entry: Entry, path: Path) -> Added:
     known = runbook.find(entry)
     if known:
         return Added(known.id, known.line, text, text, new_section=False)
+    if runbook.markers is None and path.suffix.lower() not in _MARKDOWN:
+        raise RoadbedError(
+            f"{path} is no runbook: it has no incident markers, and its name does not end in .md.",
+            "Name the service's folder, or its RUNBOOK.md.",
+        )
     entry = entry._replace(id=runbook.free_id(entry))
     made = runbook.with_entry(entry)
     return Added(entry.id, made.line, text, made.text, made.new_section)

@@ -42,7 +42,7 @@ def mentions_a_check(text: str) -> bool:
 
 
 def named(text: str) -> Iterator[Named]:
-    """What `text` names in code spans, by shape or by the word beside it; and its relative links."""
+    """What `text` names: in code spans, by shape or by the word beside it; links; tests anywhere."""
     for link in re.findall(r"\]\(([^)\s:#]+)", text):
         yield Named("file", link)
     for span in _CODE.finditer(text):
@@ -60,8 +60,11 @@ def named(text: str) -> Iterator[Named]:
             if beside:
                 kind = beside[0].lower()
                 yield Named("alert" if kind == "alarm" else kind, name)
-    for name in re.findall(r"(?<![\w/.])test_\w+\b(?![/.]\w)", _CODE.sub("", text)):
+    plain = _LINK.sub("", _CODE.sub("", text))
+    for name in re.findall(r"(?<![\w/.])test_\w+\b(?![/.]\w)", plain):
         yield Named("test", name)
+    for path in re.findall(r"(?<![\w/.])(?:[\w-]+/)+test_\w+\.py\b", plain):
+        yield Named("file", path)
 
 
 class Checks:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 OLDEST_GIT = (2, 38)  # the first with `git merge-tree --write-tree`
 CHANGELOG = "CHANGELOG.md"
 
+# Answers that name the team's own files: an update could rename the template's half alone.
+_LASTING = {"service_name", "module"}
+
 
 @dataclass(frozen=True)
 class Request:
@@ -189,6 +192,13 @@ def _answers(request: Request, service: Service, origin: Origin, new: Version) -
     tree = origin.tree(new)
     asked = rendering.questions(tree)
     asked.check(request.answers)
+    for name in _LASTING & request.answers.keys():
+        if request.answers[name] != service.answers.get(name):
+            raise RoadbedError(
+                f"“{name}” was decided when the service was made: files that are the team's by now"
+                " are called after it.",
+                "Leave it out. For another resource: roadbed add resource NOUN.",
+            )
     answers = {name: answer for name, answer in service.answers.items() if name in asked.asked}
     answers |= request.answers
     if request.ask:
