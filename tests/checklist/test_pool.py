@@ -166,6 +166,12 @@ def test_a_pool_whose_size_no_call_shows_is_unknown(tmp_path: Path, source: str)
     assert state(tmp_path, {"src/app/db.py": sized, **configured(**numbers)}, "RB305") is State.PASS
 
 
+def test_what_is_beside_the_pools_counts(tmp_path: Path) -> None:
+    numbers = configured(replicas=4, max_connections=100, beside_pools=2, jobs=4)
+    result = ask(tmp_path, {**DEFAULTS, **numbers}, "RB305")
+    assert "x 1 workers x ((5 + 10) + 2) + 4 jobs = 89 connections" in result.evidence[0].message
+
+
 def test_null_pool_opens_what_is_asked_for(tmp_path: Path) -> None:
     files = {"src/app/db.py": ENGINE.format(", poolclass=NullPool, pool_size=1")}
     result = ask(tmp_path, {**files, **configured(replicas=1, max_connections=9)}, "RB305")

@@ -59,6 +59,25 @@ def test_a_complete_service_passes_everything(complete: Service) -> None:
     assert report.summary() == "13 of 13 items hold (1 by a waiver)."
 
 
+@pytest.mark.parametrize("outbox", [False, True])
+def test_the_pools_add_up_as_the_service_itself_adds_them(
+    rendered: Callable[..., Service], outbox: bool
+) -> None:
+    service = rendered(outbox=outbox)
+    kit = service.folder / "src" / service.package / "kit"
+    (jobs,) = re.findall(r"^JOBS = (\d+)", (kit / "capacity.py").read_text(), re.MULTILINE)
+    limits = (kit / "rate_limit/postgres.py").read_text()
+    (beside,) = re.findall(r"^CONNECTIONS = (\d+)", limits, re.MULTILINE)
+    (sum_,) = (
+        each.message
+        for result in check(service.folder).results
+        if result.rule.name == "pool-exceeds-database"
+        for each in result.evidence
+        if each.subject == "peak"
+    )
+    assert f" + {beside}) + {jobs} jobs" in sum_
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One change of one file, and the one rule that it breaks.

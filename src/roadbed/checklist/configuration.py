@@ -21,6 +21,8 @@ _DATABASE = {
     "workers": (int,),
     "pool_size": (int,),
     "pool_overflow": (int,),
+    "beside_pools": (int,),
+    "jobs": (int,),
     "work_mem_mib": (int, float),
 }
 

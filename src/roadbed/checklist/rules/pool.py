@@ -26,7 +26,7 @@ BYTES_A_CONNECTION = 9_531_392
 MOST_CONNECTIONS = 5_000
 USABLE = 0.9
 RESERVED = 10, 0.05  # for people, monitoring and the server itself: the larger
-JOBS = 2  # a migration and a job of the day
+JOBS = 2  # a migration and a job of the day, unless told
 SURGE = 0.25  # Kubernetes' own default
 TIGHT = 0.8
 SHARED_BUFFERS = 0.25  # RDS' default, of the memory
@@ -139,11 +139,12 @@ def pool_exceeds_database(service: Service) -> Iterator[Evidence]:
 
 def _peak(inputs: _Inputs, pools: list[Pool]) -> _Sum | None:
     """Connections to the server at the worst moment."""
+    jobs = int(inputs.configured("jobs") or JOBS)
     pooler = inputs.configured("pooler_connections")
     if pooler is None and (named := inputs.named("pooler_connections")):
         pooler = named.value
     if pooler is not None:
-        return _Sum(int(pooler) + JOBS, f"{pooler:.0f} of the pooler + {JOBS} jobs")
+        return _Sum(int(pooler) + jobs, f"{pooler:.0f} of the pooler + {jobs} jobs")
     if any(pool.unbounded for pool in pools) and not any(not pool.unbounded for pool in pools):
         inputs.missing.append("a pool: NullPool opens as many connections as there are requests")
         return None
@@ -159,8 +160,10 @@ def _peak(inputs: _Inputs, pools: list[Pool]) -> _Sum | None:
     running = ceil(replicas * (1 + surge))
     each = sum((kept or 0) + (more or 0) for kept, more in sizes)
     pool = " + ".join(f"({kept} + {more})" for kept, more in sizes)
-    words = f"{running} replicas (a surge of {surge:.0%} included) x {workers} workers x {pool} + {JOBS} jobs"
-    return _Sum(running * workers * each + JOBS, words)
+    if beside := int(inputs.configured("beside_pools") or 0):
+        each, pool = each + beside, f"({pool} + {beside})"
+    words = f"{running} replicas (a surge of {surge:.0%} included) x {workers} workers x {pool} + {jobs} jobs"
+    return _Sum(running * workers * each + jobs, words)
 
 
 def _room(inputs: _Inputs) -> _Sum | None:
@@ -223,8 +226,8 @@ POOL_EXCEEDS_DATABASE = Rule(
     promise="All connection pools together fit the database, also during a roll-out.",
     why="SQLAlchemy's defaults, 4 replicas and 2 workers are 155 connections: a small RDS has 101.",
     how=(
-        "replicas x (1 + surge) x workers x (pool size + overflow) + jobs, against max_connections and"
-        " against what the memory holds. The numbers come from create_engine and its like, settings'"
+        "replicas x (1 + surge) x workers x (pool size + overflow + beside_pools) + jobs, against"
+        " max_connections and against what the memory holds. The numbers come from create_engine and its like, settings'"
         " defaults, Kubernetes, Compose, Dockerfile, Gunicorn, Terraform, and"
         " [tool.roadbed.check.database]. A number that is nowhere is named, and the answer unknown."
     ),
