@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from .cases import lay_over, run_cases
+from .machine import run
 from .rendering import Service
 
 
@@ -11,4 +12,5 @@ def test_an_operator_sees_what_happens(
 ) -> None:
     service = installed()
     lay_over(service, "signals")
+    run("uv", "pip", "install", "--quiet", "rich", cwd=service.folder, env=env)
     run_cases(service, "signals", env)

@@ -128,7 +128,7 @@ class ApiKeys:
     """Finds the caller of a request by its `Authorization: Bearer key_…`."""
 
     database: Database
-    pepper: str
+    pepper: str = field(repr=False)
     _used: dict[int, float] = field(default_factory=dict)
 
     async def caller(self, unit: UnitOfWork, key: str, *, writes: bool) -> Caller | None:

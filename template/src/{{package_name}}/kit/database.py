@@ -203,6 +203,7 @@ def engine(
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
+        hide_parameters=True,  # what an error says is logged
         **(pool or {"poolclass": NullPool}),
     )
 

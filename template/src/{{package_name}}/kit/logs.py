@@ -1,13 +1,15 @@
 """Logs: a JSON object a line on standard error, or words and colours for a developer."""
 
 import logging.config
+import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from .request_id import request_id
 
@@ -79,15 +81,44 @@ def formatter(environment: str) -> logging.Formatter:
     rendering: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if environment == "production":
         rendering += [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_stacks),
             structlog.processors.JSONRenderer(_text),
         ]
     else:
-        rendering += [structlog.dev.ConsoleRenderer()]
+        rendering += [structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)]
     naming: list[Processor] = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
     return structlog.stdlib.ProcessorFormatter(
         processors=rendering, foreign_pre_chain=[*naming, _TIME, _add_request]
     )
+
+
+# By default structlog tells the values of all local variables, too: keys, bodies, the pepper.
+_bare = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+# What messages quote: PostgreSQL's a row, Pydantic's and FastAPI's a field.
+_QUOTED = re.compile(
+    r"(?<=DETAIL:  )(?s:.*?)(?=\n[ |]*(?:HINT:  |\[SQL: )|\n\n(?:The above|During) |\n?\Z)"
+    r"|(?<=, input_value=).*(?=, input_type=)"
+    r"|(?<='input': )[^\n]*"
+)
+
+
+def _stacks(exc_info: ExcInfo) -> object:
+    return _unquoted(_bare(exc_info))
+
+
+def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
+    stream.write("\n" + _QUOTED.sub("...", "".join(traceback.format_exception(*exc_info))))
+
+
+def _unquoted(told: object) -> object:
+    """What a traceback tells, without the values that a message quotes."""
+    if isinstance(told, str):
+        return _QUOTED.sub("...", told)
+    if isinstance(told, list):
+        return [_unquoted(each) for each in told]
+    if isinstance(told, dict):
+        return {name: _unquoted(each) for name, each in told.items()}
+    return told
 
 
 _TIME = structlog.processors.TimeStamper(fmt="iso", key="time")
