@@ -80,6 +80,15 @@ def test_every_path_that_a_document_names_exists(service: Service) -> None:
     assert missing == []
 
 
+def test_the_readme_lists_every_type_of_problem_that_is_answered(service: Service) -> None:
+    code = "".join(service.texts(f"src/{service.package}/**/*.py").values())
+    served = re.findall(r'^ *(?:TITLES\[)?"([a-z-]+)"(?:: |\] = )\((\d{3}), "', code, re.MULTILINE)
+    readme = service.texts("README.md")["README.md"]
+    listed = re.findall(r"^\| `urn:problem:([a-z-]+)` \| (\d{3}) \|", readme, re.MULTILINE)
+    assert len(listed) > 20
+    assert sorted(listed) == sorted(served)
+
+
 def test_no_placeholder_is_left_for_a_person_to_fill_in(service: Service) -> None:
     for path, text in service.texts().items():
         assert not re.search(PLACEHOLDERS, text, re.IGNORECASE | re.MULTILINE), path

@@ -300,6 +300,37 @@ def test_a_named_web_page_may_call_and_no_other(application: Starter, me: Header
             assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+# What a page may read of any answer (the Fetch standard, CORS-safelisted response-header names), and
+# what is for the browser itself.
+SAFE = {"cache-control", "content-length", "content-type"}
+BROWSERS = {"content-security-policy", "vary", "x-content-type-options"}
+
+
+def test_a_web_page_may_read_every_header_that_clients_are_told_of(
+    application: Starter, me: Headers
+) -> None:
+    going = {"v1": {"since": "2020-01-01", "sunset": "2099-01-01", "successor": "/api/v2"}}
+    with application(
+        cors_origins=PAGE["Origin"], api_deprecated=going, rate_limit_caller=8
+    ) as client:
+        client.headers.update(PAGE | me)
+        keyed = {"Idempotency-Key": str(uuid4())}
+        made = client.post(PAYMENTS, json=NEW, headers=keyed)
+        answers = [
+            made,
+            client.post(PAYMENTS, json=NEW, headers=keyed),
+            client.get(made.headers["Location"]),
+            client.get(PAYMENTS),
+            client.put(PAYMENTS),
+            client.get(PAYMENTS, headers={"Authorization": "Bearer key_unknown"}),
+            *(client.get(PAYMENTS) for _ in range(9)),
+        ]
+        assert {each.status_code for each in answers} == {200, 201, 401, 405, 429}
+        exposed = answers[0].headers["Access-Control-Expose-Headers"].lower().split(", ")
+        told = {name for each in answers for name in each.headers if name not in cors(each)}
+        assert told - SAFE - BROWSERS == set(exposed)
+
+
 def test_every_route_of_the_api_is_closed(service: TestClient) -> None:
     paths = service.get("/openapi.json").json()["paths"]
     tried = [
