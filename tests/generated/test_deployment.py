@@ -262,7 +262,15 @@ def test_kubernetes_names_one_service_one_image_and_one_secret(kubernetes: Servi
         for container in containers(manifest):
             assert container["image"].startswith(f"{NAME}:")
             assert container["envFrom"] == [{"secretRef": {"name": NAME}}]
+    fixed = {
+        each["name"]
+        for manifest in made.values()
+        for container in containers(manifest)
+        for each in container.get("env", [])
+    }
+    assert fixed == {"REPLICAS"}
     runbook = kubernetes.texts("RUNBOOK.md")["RUNBOOK.md"]
+    assert "`REPLICAS` stands in\n`ops/kubernetes/deployment.yaml`, which wins" in runbook
     assert f"the secret `{NAME}` with `DATABASE_URL`, `API_KEY_PEPPER`" in runbook
     assert f"kubectl rollout undo deployment/{NAME}`" in runbook
     assert f"kubectl wait job/{NAME}-migrate " in runbook
@@ -305,6 +313,30 @@ def test_compose_names_one_database_and_one_port(compose: Document) -> None:
     mounts = [mount for each in services.values() for mount in each.get("volumes", [])]
     named = {mount.partition(":")[0] for mount in mounts if not mount.startswith("./")}
     assert named == set(compose["volumes"])
+
+
+@pytest.mark.parametrize("redis", [False, True])
+def test_compose_lets_every_setting_be_set_but_for_those_that_it_rests_on(
+    redis: bool, rendered: Callable[..., Service]
+) -> None:
+    """No image holds a `.env`; what `environment` names wins over `env_file`."""
+    service = rendered(service_name=NAME, deployment="compose", outbox=True, oidc=True, redis=redis)
+    services = document(service, "compose.yaml")["services"]
+    built = [each for each in services.values() if each.get("build")]
+    assert len(built) == 3
+    for each in built:
+        assert each["env_file"] == [{"path": ".env", "required": False}]
+    given: dict[str, str] = built[-1]["environment"]
+    assert given.items() >= built[0]["environment"].items() == built[1]["environment"].items()
+    asked = {name for name, value in given.items() if value.startswith(f"${{{name}:?")}
+    assert asked == {"API_KEY_PEPPER", "OIDC_ISSUER", "OIDC_AUDIENCE", "OUTBOX_URLS"}
+    runbook = service.texts("RUNBOOK.md")["RUNBOOK.md"]
+    (fixed,) = re.findall(r"What `compose\.yaml` sets itself wins: (.+?)\. ", runbook, re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", fixed)) == given.keys() - asked
+    # Where its own ports lead, and Prometheus looks.
+    assert f"{given['PORT']} {given['METRICS_PORT']}" == told(service, "EXPOSE")
+    assert services["service"]["ports"][0].endswith(f":{given['PORT']}")
+    assert f"HOST={given['HOST']}" in told(service, "ENV")
 
 
 def test_compose_is_what_docker_knows(rendered: Callable[..., Service]) -> None:
