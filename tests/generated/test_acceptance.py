@@ -20,7 +20,7 @@ TESTS = [file.stem for file in FILES if TEST.search(file.read_text(encoding="utf
 def accepted(installed: Callable[..., Service]) -> Service:
     """An installed service with the cases in it."""
     service = installed()
-    lay_over(service, "acceptance")
+    lay_over(service, "acceptance", "idempotency/proxy.py")
     return service
 
 

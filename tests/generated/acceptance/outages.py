@@ -17,10 +17,12 @@ from alembic import command
 from alembic.config import Config
 from httpx2 import Response
 from orders.kit import database as kit
+from orders.kit import health
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from .conftest import Headers, Sql, engine_of
+from .proxy import proxied
 
 PAYMENTS, TROUBLE = "/api/v1/payments", "/api/v1/trouble"
 NEW = {"amount": 9900, "currency": "USD"}
@@ -104,6 +106,45 @@ def test_while_the_database_is_down_callers_are_told_so_and_it_comes_back_by_its
         assert [row["amount"] for row in found] == [9900]
         assert client.post(PAYMENTS, json=NEW).status_code == 201
         assert engine_of(client.app).pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+# Each is the last thing that goes to a server that is lost; a COMMIT may have been carried out.
+LAST_WORDS = {
+    "SELECT pg_try_advisory_xact_lock": "database-unavailable",
+    "INSERT INTO payments": "database-unavailable",
+    "UPDATE idempotency_key": "database-unavailable",
+    "COMMIT;": "outcome-unknown",
+}
+
+
+def test_a_database_that_is_lost_without_a_word_is_given_up(
+    database_url: str, application: Starter, me: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost host closes no connection: whoever waits for its answer waits for ever."""
+    assert kit.TIMEOUTS_MS["statement_timeout"] < 1000 * kit.ANSWER_TIMEOUT
+    monkeypatch.setattr(kit, "ANSWER_TIMEOUT", 0.7)
+    monkeypatch.setattr(kit, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    with proxied(database_url) as proxy:
+        there = {"database_url": SecretStr(proxy.url), "database_pool_overflow": 0}
+        with application(**there, database_pool_size=1) as client:
+            client.headers.update(me)
+            for words, told in LAST_WORDS.items():
+                proxy.lose(words)
+                assert told_to_retry(client.post(PAYMENTS, json=NEW)) == told, words
+                assert client.get(PAYMENTS).status_code == 200, words
+            assert client.post(PAYMENTS, json=NEW).status_code == 201
+
+        # A probe says so sooner than a request, and no request has to find out.
+        with application(**there, database_pool_size=2) as client, ThreadPoolExecutor(2) as pool:
+            client.headers.update(me)
+            list(pool.map(client.get, [f"{TROUBLE}/pause?seconds=0.1"] * 2))
+            proxy.lose("SELECT 1")
+            assert client.get("/readyz").status_code == 503
+            answers = list(pool.map(client.get, [f"{TROUBLE}/pause?seconds=0.1"] * 2))
+            assert {answer.status_code for answer in answers} == {200}
+            assert client.get("/readyz").status_code == 200
+            assert engine_of(client.app).pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 def test_a_database_that_nobody_listens_at_is_unavailable(application: Starter) -> None:

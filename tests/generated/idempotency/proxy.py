@@ -15,12 +15,23 @@ class Proxy:
         self._target = make_url(url)
         self._swallowing: bytes | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._losing: bytes | None = None
+        self._lost: list[asyncio.Event] = []
         self.sent: list[bytes] = []
         self.url = ""
 
     def swallow(self, statement: str) -> None:
         """Let the server have the next message that holds this, and cut before its answer."""
         self._swallowing = statement.encode()
+
+    def lose(self, statement: str) -> None:
+        """Lose every connection with the next message that holds this, and tell no side."""
+        self._losing = statement.encode()
+
+    def _lose(self) -> None:
+        self._losing = None
+        for connection in self._lost:
+            connection.set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1")
@@ -37,13 +48,18 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         socket = f"{self._target.query['host']}/.s.PGSQL.{self._target.port or 5432}"
         behind, ahead = await asyncio.open_unix_connection(socket)
-        cut = asyncio.Event()
+        cut, lost = asyncio.Event(), asyncio.Event()
+        self._lost.append(lost)
 
         async def up() -> None:
             while message := await reader.read(65536):
                 if self._swallowing is not None and self._swallowing in message:
                     self._swallowing = None
                     cut.set()
+                if self._losing is not None and self._losing in message:
+                    self._lose()
+                if lost.is_set():
+                    continue
                 self.sent.append(message)
                 ahead.write(message)
 
@@ -51,7 +67,8 @@ class Proxy:
             while message := await behind.read(65536):
                 if cut.is_set():
                     return
-                writer.write(message)
+                if not lost.is_set():
+                    writer.write(message)
 
         both = {asyncio.ensure_future(up()), asyncio.ensure_future(down())}
         self._connections |= both

@@ -6,13 +6,15 @@ A function that writes asks for a `WriteSession`, and the type checker refuses i
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
 from time import monotonic
 from typing import Any
 
 import asyncpg
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError, InvalidRequestError
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -35,10 +37,15 @@ TIMEOUTS_MS = {
     "statement_timeout": 15_000,
     "idle_in_transaction_session_timeout": 30_000,
 }
+# Longer than the server takes to end a statement: who says nothing for so long is gone.
+ANSWER_TIMEOUT = 20.0
+
+
+_NOTHING = text("SELECT 1")
 
 
 class DatabaseUnreachable(ConnectionError):
-    """No connection could be made: nothing listens, or it refuses. Retrying may help."""
+    """Nothing listens, it refuses, or it answers no more. Retrying may help."""
 
 
 class ReadSession(AsyncSession):
@@ -74,6 +81,29 @@ def _refuse_closed(connection: Any, *_: object) -> None:  # noqa: ANN401 SQLAlch
     """
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _give_up(context: ExceptionContext) -> None:
+    """Let the pool replace its connections when one is silent: a lost server closes none."""
+    if isinstance(context.original_exception, TimeoutError):
+        if context.connection is not None:
+            raw: asyncpg.Connection = context.connection.connection.driver_connection
+            raw.terminate()  # SQLAlchemy would wait for a farewell
+        context.is_disconnect = context.invalidate_pool_on_disconnect = True
+        raise DatabaseUnreachable("no answer") from context.original_exception
+
+
+@asynccontextmanager
+async def driver(connection: AsyncConnection) -> AsyncIterator[asyncpg.Connection]:
+    """The driver's own connection: a statement on it costs half of one through SQLAlchemy."""
+    raw: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+    try:
+        yield raw
+    except TimeoutError:
+        raw.terminate()
+        # SQLAlchemy finds it closed, says so, and replaces its other connections, too.
+        await connection.execute(_NOTHING)
+        raise
 
 
 def _begin_query(connection: Connection, *_: object) -> None:
@@ -122,6 +152,7 @@ class Database:
         )
         sync = self._engine.sync_engine
         event.listen(sync, "checkout", _refuse_closed)
+        event.listen(sync, "handle_error", _give_up)
         event.listen(sync, "before_cursor_execute", _begin_query)
         event.listen(sync, "after_cursor_execute", partial(_end_query, settings.slow_query_seconds))
         self._aside: set[asyncio.Task[None]] = set()
@@ -159,8 +190,8 @@ class Database:
 
     async def ping(self) -> None:
         """Ask the database for an answer; raises what SQLAlchemy raises when there is none."""
-        async with self.autocommit() as connection:
-            await connection.execute(text("SELECT 1"))
+        async with self.autocommit() as connection, driver(connection) as raw:
+            await raw.execute("SELECT 1", timeout=CONNECT_TIMEOUT)
 
     def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Let `work` run while the request goes on; `close` waits for it."""
@@ -171,7 +202,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection of the pool."""
         await asyncio.gather(*self._aside, return_exceptions=True)
-        await self._engine.dispose()
+        with suppress(TimeoutError):  # a lost server takes leave of no connection
+            await asyncio.wait_for(self._engine.dispose(), CONNECT_TIMEOUT)
 
 
 def engine(
@@ -186,10 +218,14 @@ def engine(
 
     `options` are the server's settings for each connection. A pooler in between (`pooled`) lends
     connections by the transaction: it takes no settings, so that they belong to the role there
-    (`kit/roles.py`), and keeps no prepared statement. `bounded` transactions end after a minute.
-    Without `pool`, each use connects.
+    (`kit/roles.py`), and keeps no prepared statement. `bounded` transactions end after a minute,
+    and a statement without an answer after `ANSWER_TIMEOUT`. Without `pool`, each use connects.
     """
-    arguments = {"statement_cache_size": 0} if pooled else {"server_settings": options}
+    arguments: dict[str, Any] = (
+        {"statement_cache_size": 0} if pooled else {"server_settings": options}
+    )
+    if bounded:  # a server that is lost says nothing, and TCP waits for a quarter of an hour
+        arguments["command_timeout"] = ANSWER_TIMEOUT
 
     async def connect() -> asyncpg.Connection:
         try:

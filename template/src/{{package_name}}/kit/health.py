@@ -38,11 +38,12 @@ class Readiness:
         self.draining = False
 
     async def ask(self) -> bool:
-        """Whether it does; the database is asked once a second at most."""
-        if self._asking is None or monotonic() - self._asked >= KEPT_SECONDS:
+        """Whether it does; the database is asked once a second at most, and not twice at a time."""
+        asking = self._asking
+        if asking is None or (asking.done() and monotonic() - self._asked >= KEPT_SECONDS):
             self._asked = monotonic()
-            self._asking = asyncio.create_task(self._ping())
-        self.ready = await asyncio.shield(self._asking) and not self.draining
+            asking = self._asking = asyncio.create_task(self._ping())
+        self.ready = await asyncio.shield(asking) and not self.draining
         return self.ready
 
     async def _ping(self) -> bool:

@@ -9,14 +9,13 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncTransaction
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .database import Database, ReadSession, WriteSession
+from .database import Database, DatabaseUnreachable, ReadSession, WriteSession, driver
 from .errors import Problem, describe, retry
 from .idempotency import MAX_STORED_BYTES, Answer, Claim, is_kept
 
@@ -96,9 +95,10 @@ class UnitOfWork:
 
     async def claim(self, claim: Claim) -> None:
         """Claim an idempotency key in the request's transaction; raises as `Claim.take` does."""
-        driver = await _driver(await self._begun())
+        connection = await self._begun()
         try:
-            await claim.take(driver)
+            async with driver(connection) as raw:
+                await claim.take(raw)
         except BaseException:
             # Whoever may not go on holds no connection while that is being answered.
             await self.close()
@@ -124,7 +124,8 @@ class UnitOfWork:
         if self.claimed is not None and is_kept(answer.status):
             async with self._database.connect() as connection, connection.begin():
                 await connection.execute(_SET_ACTOR, {"actor": self._actor})
-                return await self.claimed.store_refusal(await _driver(connection), answer)
+                async with driver(connection) as raw:
+                    return await self.claimed.store_refusal(raw, answer)
         return answer
 
     async def commit(self) -> None:
@@ -160,13 +161,14 @@ class UnitOfWork:
         if not self._transaction.is_active:
             raise RuntimeError("the writes were rolled back, and the answer is a success")
         if self.claimed is not None:
-            await self.claimed.store(await _driver(self._writing), answer)
+            async with driver(self._writing) as raw:
+                await self.claimed.store(raw, answer)
         try:
             await self._transaction.commit()
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise retry("outcome-unknown", "send it again with the same key") from error
-            raise
+        except (DBAPIError, DatabaseUnreachable) as error:
+            if isinstance(error, DBAPIError) and not error.connection_invalidated:
+                raise
+            raise retry("outcome-unknown", "send it again with the same key") from error
 
 
 class UnitOfWorkMiddleware:
@@ -259,11 +261,6 @@ async def _to_the_end(finishing: Coroutine[Any, Any, Ended]) -> Ended:
     if cancelled is not None:
         raise cancelled from task.exception()
     return task.result()
-
-
-async def _driver(connection: AsyncConnection) -> asyncpg.Connection:
-    """The driver's own connection: a statement on it costs half of one through SQLAlchemy."""
-    return (await connection.get_raw_connection()).driver_connection
 
 
 async def read_session(request: Request) -> ReadSession:
