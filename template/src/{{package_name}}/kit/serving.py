@@ -5,10 +5,36 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from . import logs, metrics
 from .database import TRANSACTION_TIMEOUT_MS
 from .settings import KitSettings
+
+MAX_HEAD = 64 * 1024  # bytes of a request's line and headers, without those that come first
+
+
+class BoundedHead(HttpToolsProtocol):
+    """Gives up who sends a head without end: the parser keeps all of it, and asks for no key."""
+
+    _unread = 0  # bytes since a request, or a piece of its body, began
+
+    def on_message_begin(self) -> None:
+        """A head begins, perhaps behind other requests in what was read at once."""
+        super().on_message_begin()
+        self._unread = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Not a head, nor headers behind the body."""
+        super().on_body(body)
+        self._unread = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has come, as far as it is bounded."""
+        self._unread += len(data)
+        super().data_received(data)
+        if self._unread > MAX_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
 
 
 def command(application: str) -> Callable[[Any], None]:
@@ -21,6 +47,7 @@ def command(application: str) -> Callable[[Any], None]:
             uvicorn.run(
                 application,
                 factory=True,
+                http=BoundedHead,
                 host=settings.host,
                 port=settings.port,
                 workers=processes,

@@ -1,0 +1,113 @@
+"""What a connection may cost before it has asked for anything."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from .conftest import PATIENCE, Serve
+
+PAYMENTS = "/api/v1/payments"
+GET = b"GET /livez HTTP/1.1\r\nHost: here\r\n"
+PIECE = b"x" * 16_384
+MOST = 64 * 1024 * 1024  # far more than a head may be and what is under way
+
+
+@contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        yield connection
+
+
+def rest(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    found = b""
+    try:
+        while piece := connection.recv(65_536):
+            found += piece
+    except ConnectionResetError:
+        pass  # it closed with bytes unread
+    return found
+
+
+def alive(connection: socket.socket) -> None:
+    """Read one answer of the probe's."""
+    found = b""
+    while not found.endswith(b"ok\n"):
+        piece = connection.recv(65_536)
+        assert piece, found
+        found += piece
+    assert found.startswith(b"HTTP/1.1 200 "), found
+
+
+def taken(connection: socket.socket, begin: bytes, piece: bytes) -> int:
+    """How many bytes of a request without end are taken before the server closes."""
+    sent = 0
+    try:
+        connection.sendall(begin)
+        while sent < MOST:
+            connection.sendall(piece)
+            sent += len(piece)
+    except OSError:
+        pass
+    return sent
+
+
+def post(headers: dict[str, str], body: bytes, *, length: int | None = None) -> bytes:
+    told = headers | {
+        "Host": "here",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body) if length is None else length),
+        "Idempotency-Key": str(uuid4()),
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    return f"POST {PAYMENTS} HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+ENDLESS = {
+    "headers": (GET, b"X-More: " + PIECE + b"\r\n"),
+    "a header": (GET + b"X-More: ", PIECE),
+    "a path": (b"GET /", PIECE),
+    "trailers": (
+        b"POST /nowhere HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\nx\r\n0\r\n",
+        b"X-More: " + PIECE + b"\r\n",
+    ),
+}
+
+
+def test_a_head_without_end_is_cut_off_and_a_long_one_is_not(serve: Serve) -> None:
+    with serve(WEB_CONCURRENCY="1", METRICS_PORT="0") as served:
+        for what, (begin, piece) in ENDLESS.items():
+            with connected(served.port) as connection:
+                assert taken(connection, begin, piece) < MOST, what
+        with connected(served.port) as connection:
+            connection.sendall(GET + b"X-More: " + b"x" * 70_000)
+            time.sleep(0.2)  # what comes at once may be more
+            connection.sendall(b"x" * 70_000)
+            assert rest(connection).startswith(b"HTTP/1.1 400 ")
+
+        # A long head, in pieces; many requests on one connection, one after the other and at once.
+        with connected(served.port) as connection:
+            for _ in range(3):
+                connection.sendall(GET + b"X-More: " + b"x" * 30_000)
+                time.sleep(0.05)
+                connection.sendall(b"x" * 30_000 + b"\r\n\r\n")
+                alive(connection)
+            for _ in range(500):
+                connection.sendall(GET + b"\r\n")
+                alive(connection)
+            connection.sendall((GET + b"\r\n") * 99 + GET + b"Connection: close\r\n\r\n")
+            assert rest(connection).count(b"HTTP/1.1 200 ") == 100
+
+        # A large body, and what comes behind it at once.
+        body = json.dumps({"amount": 1, "currency": "USD"}).encode()
+        large = body + b" " * 900_000
+        last = GET + b"X-More: " + b"x" * 60_000 + b"\r\nConnection: close\r\n\r\n"
+        with connected(served.port) as connection:
+            connection.sendall(post(served.headers, large) * 2 + last)
+            answers = rest(connection)
+        assert answers.count(b"HTTP/1.1 201 ") == 2
+        assert answers.count(b"HTTP/1.1 200 ") == 1
