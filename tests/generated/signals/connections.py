@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 from .conftest import PATIENCE, Serve
@@ -78,8 +79,12 @@ ENDLESS = {
 }
 
 
-def test_a_head_without_end_is_cut_off_and_a_long_one_is_not(serve: Serve) -> None:
-    with serve(WEB_CONCURRENCY="1", METRICS_PORT="0") as served:
+def test_a_head_without_end_is_cut_off_and_a_long_one_is_not(serve: Serve, tmp_path: Path) -> None:
+    """With the settings of a file, as on a server without a manager of environments."""
+    (tmp_path / ".env").write_text("FORWARDED_ALLOW_IPS=10.0.0.5\n", encoding="utf-8")
+    with serve(
+        folder=tmp_path, WEB_CONCURRENCY="1", METRICS_PORT="0", RATE_LIMIT_ADDRESS="60"
+    ) as served:
         for what, (begin, piece) in ENDLESS.items():
             with connected(served.port) as connection:
                 assert taken(connection, begin, piece) < MOST, what
@@ -111,3 +116,11 @@ def test_a_head_without_end_is_cut_off_and_a_long_one_is_not(serve: Serve) -> No
             answers = rest(connection)
         assert answers.count(b"HTTP/1.1 201 ") == 2
         assert answers.count(b"HTTP/1.1 200 ") == 1
+
+        # The file's proxies are believed, and no others.
+        forwarded = [
+            served.get("/nowhere", headers={"X-Forwarded-For": f"203.0.113.{number}"})
+            for number in range(5)
+        ]
+        left = [int(answer.headers["X-RateLimit-Remaining"]) for answer in forwarded]
+        assert left[-1] < left[0]

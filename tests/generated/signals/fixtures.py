@@ -106,7 +106,9 @@ def serve(database_url: str, new_caller: Callable[..., dict[str, str]], tmp_path
     """Starts the service in production's settings, and others if need be."""
 
     @contextmanager
-    def start(*, wait: bool = True, **settings: str) -> Iterator[Served]:
+    def start(
+        *, wait: bool = True, folder: Path | None = None, **settings: str
+    ) -> Iterator[Served]:
         given = {
             "ENVIRONMENT": "production",
             "API_KEY_PEPPER": "p" * 32,
@@ -121,7 +123,9 @@ def serve(database_url: str, new_caller: Callable[..., dict[str, str]], tmp_path
         command = [sys.executable, "-m", "orders", "serve"]
         with (
             errors.open("wb") as stderr,
-            subprocess.Popen(command, env=os.environ | given, stderr=stderr) as process,
+            subprocess.Popen(
+                command, env=os.environ | given, stderr=stderr, cwd=folder
+            ) as process,
         ):
             served = Served(process, errors, int(given["PORT"]), int(given["METRICS_PORT"]))
             try:

@@ -48,6 +48,7 @@ def command(application: str) -> Callable[[Any], None]:
                 application,
                 factory=True,
                 http=BoundedHead,
+                forwarded_allow_ips=settings.forwarded_allow_ips,
                 host=settings.host,
                 port=settings.port,
                 workers=processes,

@@ -80,7 +80,7 @@ class KitSettings(BaseSettings):
         default=6000, ge=1, description="requests a minute of an address, to one process"
     )
     forwarded_allow_ips: str = Field(
-        default="127.0.0.1", description="proxies that uvicorn believes, comma-separated"
+        default="127.0.0.1,::1", description="proxies that `serve` believes, comma-separated"
     )
     api_deprecated: Mapping[Version, Deprecation] = Field(
         default={}, description='JSON: {"v1": {"since": "2030-01-31", "sunset": "2030-07-31"}}'
