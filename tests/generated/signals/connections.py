@@ -1,14 +1,22 @@
-"""What a connection may cost before it has asked for anything."""
+"""What a connection may cost before it has asked for anything, and how long it may take."""
 
 import json
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from .conftest import PATIENCE, Serve
+import pytest
+import uvicorn
+from orders.kit import body_limit, serving
+from orders.main import create_app
+from orders.settings import Settings
+from pydantic import SecretStr
+
+from .conftest import PATIENCE, Serve, eventually, free_port
 
 PAYMENTS = "/api/v1/payments"
 GET = b"GET /livez HTTP/1.1\r\nHost: here\r\n"
@@ -124,3 +132,83 @@ def test_a_head_without_end_is_cut_off_and_a_long_one_is_not(serve: Serve, tmp_p
         ]
         left = [int(answer.headers["X-RateLimit-Remaining"]) for answer in forwarded]
         assert left[-1] < left[0]
+
+
+@pytest.fixture
+def hasty(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[uvicorn.Server, int, threading.Thread]]:
+    """The service in a thread, which waits for half a second where `serve` waits for ten."""
+    assert (serving.HEAD_SECONDS, body_limit.SILENCE) == (10, 10)
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(body_limit, "SILENCE", 0.5)
+    settings = Settings(database_url=SecretStr(database_url), environment="development")
+    port = free_port()
+    config = uvicorn.Config(
+        create_app(settings), http=serving.BoundedHead, port=port, log_config=None
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    eventually("it serves", lambda: server.started)
+    yield server, port, thread
+    server.should_exit = True
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_who_is_silent_is_not_waited_for(
+    hasty: tuple[uvicorn.Server, int, threading.Thread], new_caller: Callable[..., dict[str, str]]
+) -> None:
+    server, port, thread = hasty
+    me = new_caller()
+    body = json.dumps({"amount": 1, "currency": "USD"}).encode()
+
+    # No head, half a head, and half a second one.
+    for sent, answered in ((b"", 0), (GET, 0), (GET + b"\r\n" + GET, 1)):
+        with connected(port) as connection:
+            began = time.monotonic()
+            connection.sendall(sent)
+            assert rest(connection).count(b"HTTP/1.1 200 ") == answered
+            assert 0.4 < time.monotonic() - began < 5
+
+    # Half a head behind an answer, and a body that nobody wants behind one.
+    with connected(port) as connection:
+        connection.sendall(GET + b"\r\n")
+        alive(connection)
+        connection.sendall(GET)
+        assert rest(connection) == b""
+    with connected(port) as connection:
+        connection.sendall(GET + b"Content-Length: 1000\r\n\r\nx")
+        alive(connection)
+        connection.sendall(b"x")
+        assert rest(connection) == b""
+
+    # Nobody has to say who they are to be asked for the rest of a body.
+    for headers in ({}, me):
+        with connected(port) as connection:
+            connection.sendall(post(headers, body[:5], length=1000))
+            answer = rest(connection)
+        assert answer.startswith(b"HTTP/1.1 408 "), answer
+        assert b"\r\nconnection: close\r\n" in answer
+        problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert problem["type"] == "urn:problem:request-timeout"
+
+    # A body that is slow, and goes on, is read.
+    with connected(port) as connection:
+        request = post(me, body)
+        for at in range(0, len(request), 1 + len(request) // 2):
+            connection.sendall(request[at : at + 1 + len(request) // 2])
+            time.sleep(0.3)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+    # And none of them holds up the end.
+    with connected(port) as silent, connected(port) as half:
+        silent.sendall(b"GET")
+        half.sendall(post(me, body[:5], length=1000))
+        time.sleep(0.1)
+        began = time.monotonic()
+        server.should_exit = True
+        thread.join(PATIENCE)
+        assert time.monotonic() - began < 5
+        assert rest(half).startswith(b"HTTP/1.1 408 ")

@@ -38,6 +38,7 @@ TITLES = {
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "This method is not served here"),
     "not-acceptable": (406, "No representation that the client accepts"),
+    "request-timeout": (408, "The body did not arrive in time"),
     "conflict": (409, "The request conflicts with what is stored"),
     "idempotency-in-progress": (409, "The first request with this key is still running"),
     "version-retired": (410, "This version of the API is served no more"),
