@@ -173,6 +173,13 @@ def test_a_key_is_shown_once_and_stored_nowhere(
         assert trace.encode() not in dump
 
 
+@pytest.mark.parametrize("scope", ["payment:*", "payments:reed", "nonsense", ""])
+def test_a_key_for_what_no_route_knows_is_not_made(command: Command, scope: str) -> None:
+    refused = command("keys", "create", "--account", "a", "--name", "test", "--scope", scope)
+    assert refused.code == 2
+    assert "payments:write" in refused.errors
+
+
 def test_another_pepper_opens_no_key(application: Starter, key: str) -> None:
     with application(api_key_pepper=SecretStr("another")) as other:
         assert status(other, key) == 401

@@ -150,6 +150,26 @@ def test_it_does_not_start_on_a_schema_that_is_too_old(serve: Serve) -> None:
         assert "alembic upgrade heads" in said
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"DATABASE_MAX_CONNECTIONS": "20"}, "The connection pools do not fit the database"),
+        ({"API_RETIRED": "v9"}, "API_RETIRED names v9: the newest is v1"),
+        ({"API_DEPRECATED": '{"v2": {"since": "2030-01-31"}}'}, "API_DEPRECATED names v2"),
+        ({"API_DEPRECATED": "{v1}"}, "it takes JSON"),
+    ],
+)
+def test_it_refuses_to_start_with_a_sentence(
+    serve: Serve, settings: dict[str, str], sentence: str, processes: str
+) -> None:
+    with serve(**settings, WEB_CONCURRENCY=processes, wait=False) as served:
+        assert served.process.wait(60) == 2
+        said = served.errors.read_text()
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
 async def _execute(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     try:

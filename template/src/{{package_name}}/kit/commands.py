@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy import func as sql
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
@@ -39,7 +40,7 @@ def main(
     Each of `further` adds a command to the parser's verbs.
     """
     versioning.import_models(modules)
-    parser, verbs = _parser(program)
+    parser, verbs = _parser(program, modules)
     for add in further:
         add(verbs)
     arguments = parser.parse_args()
@@ -49,6 +50,10 @@ def main(
         running = arguments.run(arguments, configured)
         if inspect.iscoroutine(running):
             asyncio.run(running)
+    except SettingsError as error:
+        wanted = "it takes JSON; RUNBOOK's settings show which"
+        print(f"{program}: {error}: {wanted}", file=sys.stderr)
+        sys.exit(2)
     except (ValidationError, UnsafeSettings) as error:
         print(f"{program}: {error}", file=sys.stderr)
         sys.exit(2)
@@ -61,7 +66,7 @@ def main(
         raise
 
 
-def _parser(program: str) -> tuple[argparse.ArgumentParser, Any]:
+def _parser(program: str, modules: ModuleType) -> tuple[argparse.ArgumentParser, Any]:
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -73,6 +78,8 @@ def _parser(program: str) -> tuple[argparse.ArgumentParser, Any]:
         "--scope",
         action="append",
         required=True,
+        choices=["*", SUPPORT, *versioning.scopes(modules)],
+        metavar="SCOPE",
         help="<module>:read, <module>:write, <module>:*, * (all but support), support; repeatable",
     )
     create.set_defaults(run=_create_key)

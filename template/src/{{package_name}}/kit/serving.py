@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.importer import import_from_string
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from . import logs, metrics
@@ -80,6 +81,8 @@ def command(application: str) -> Callable[[Any], None]:
 
     def run(_: argparse.Namespace, settings: KitSettings) -> None:
         processes = settings.web_concurrency
+        if processes > 1:
+            import_from_string(application)()  # what it refuses would end each worker, for ever
         logs.configure(settings.environment)
         with metrics.served(settings.host, settings.metrics_port, processes=processes):
             uvicorn.run(

@@ -25,6 +25,7 @@ from .deprecation import Deprecation, link
 from .errors import Problem
 from .framework import documented
 from .headers import Header, add
+from .settings import KitSettings, UnsafeSettings
 
 # What any operation can answer, besides what it does.
 _EVERYWHERE = documented(
@@ -62,6 +63,21 @@ def include(app: FastAPI, modules: ModuleType, *, deprecated: Collection[str] = 
 def versions(modules: ModuleType) -> list[int]:
     """The versions that are served, the oldest first."""
     return sorted(set[int]().union(*_route_files(modules).values()))
+
+
+def scopes(modules: ModuleType) -> list[str]:
+    """What a key may be good for: reading, writing or both, of each package that has routes."""
+    may = ("read", "write", "*")
+    return [f"{name}:{what}" for name in _route_files(modules) for what in may]
+
+
+def check(settings: KitSettings, modules: ModuleType) -> None:
+    """Raise `UnsafeSettings` for a version that is announced or retired and was never served."""
+    newest = max(versions(modules), default=0)
+    for name in ("api_deprecated", "api_retired"):
+        for version in getattr(settings, name):
+            if int(version[1:]) > newest:
+                raise UnsafeSettings(f"{name.upper()} names {version}: the newest is v{newest}")
 
 
 def deprecated(since: date, sunset: date | None = None, successor: str = "") -> dict[str, Any]:
