@@ -233,14 +233,17 @@ def test_a_contract_that_is_not_served_turns_red(complete: Service) -> None:
         assert red(report) == expected
 
 
-def test_make_checklist_runs_the_roadbed_that_is_there(
-    default_service: Service, env: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("target", "args"), [("checklist", "--select RB5"), ("roadbed", "check --select RB5")]
+)
+def test_make_runs_the_roadbed_that_is_there(
+    default_service: Service, env: dict[str, str], tmp_path: Path, target: str, args: str
 ) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "roadbed").symlink_to(Path(sys.executable).with_name("roadbed"))
     found = subprocess.run(
-        ["make", "checklist", "args=--select RB5"],
+        ["make", target, f"args={args}"],
         cwd=default_service.folder,
         env=env | {"PATH": f"{tools}:{env['PATH']}"},
         capture_output=True,

@@ -6,12 +6,13 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
 from . import foreign
 from .everyday import Everyday, Home
-from .machine import is_alive, make_run, postgres_of, run
+from .machine import eventually, is_alive, make_run, postgres_of, run
 from .rendering import Service
 
 
@@ -109,11 +110,8 @@ def test_with_a_database_of_the_team_nothing_is_started_and_nothing_in_it_is_tou
 
 
 @pytest.fixture
-def changed(default_home: Home) -> Iterator[Home]:
-    """The default service with one more column; it is the old one again afterwards."""
-    (models,) = default_home.folder.glob("src/*/modules/*/models.py")
-    with models.open("a", encoding="utf-8") as file:
-        file.write("    note: Mapped[str | None]\n")
+def lent(default_home: Home) -> Iterator[Home]:
+    """The default service, to be changed; it is the old one again afterwards."""
     yield default_home
     run("git", "checkout", "--quiet", ".", cwd=default_home.folder, env=default_home.env)
     run(
@@ -122,10 +120,25 @@ def changed(default_home: Home) -> Iterator[Home]:
         "--quiet",
         "-fd",
         "migrations",
+        "src",
         cwd=default_home.folder,
         env=default_home.env,
     )
     shutil.rmtree(default_home.folder / ".postgres")
+
+
+@pytest.fixture
+def changed(lent: Home) -> Home:
+    """The default service with one more column."""
+    add_a_note(lent)
+    return lent
+
+
+def add_a_note(home: Home) -> None:
+    with (home.folder / "src/orders/modules/payments/models.py").open(
+        "a", encoding="utf-8"
+    ) as file:
+        file.write("    note: Mapped[str | None]\n")
 
 
 def revisions(home: Home) -> set[Path]:
@@ -147,3 +160,117 @@ def test_a_changed_model_becomes_a_migration_that_applies(changed: Home) -> None
     # Formatted, linted, typed, documented; and the models hold nothing that the tables do not.
     assert " passed in " in changed.make("check")
     assert " passed in " in changed.make("test")
+
+
+def test_an_empty_draft_is_said_to_be_empty(lent: Home) -> None:
+    said = "No model has changed: the draft is empty."
+    assert said not in lent.make("migration", "name=fill", "kind=backfill")
+    assert said in lent.make("migration", "name=nothing")
+
+
+GREETINGS = """
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/greetings")
+
+
+@router.get("")
+async def greet() -> str:
+    return "hello"
+"""
+
+
+def test_new_code_is_served_and_code_that_does_not_start_leaves_nobody_waiting(lent: Home) -> None:
+    with make_run(lent.folder, lent.env) as running:
+
+        def answers(path: str, status: int) -> None:
+            def asked() -> bool:
+                try:
+                    return running.call(path)[0] == status
+                except HTTPError as error:
+                    return error.code == status
+                except OSError:  # while one process takes the other's place
+                    return False
+
+            eventually(asked, lambda: f"{status} at {path} after {running.output}")
+
+        answers("/api/v1/greetings", 404)
+        greetings = lent.folder / "src/orders/modules/greetings"
+        greetings.mkdir()
+        (greetings / "__init__.py").touch()
+        (greetings / "routes.py").write_text(GREETINGS, encoding="utf-8")
+        answers("/api/v1/greetings", 200)
+
+        add_a_note(lent)
+        answers("/livez", 503)
+        assert "the schema lacks payments.note" in running.output
+        lent.make("migration", "name=add a note")  # a draft: it is not applied before it is read
+        answers("/livez", 503)
+        lent.make("migrate")
+        answers("/livez", 200)
+        running.interrupt()
+
+
+def test_a_database_of_another_branch_is_refused_and_can_be_left(lent: Home) -> None:
+    other = lent.folder / "migrations/service/0002_other.py"
+    lines = [
+        "revision, down_revision = 'other', 'service_0001'",
+        "branch_labels = depends_on = None",
+    ]
+    lines += ["def upgrade(): pass", "def downgrade(): pass", ""]
+    other.write_text("\n".join(lines), encoding="utf-8")
+    lent.make("migrate")
+    other.unlink()
+    for target in ("run", "migrate"):
+        said = refused(lent, target)
+        assert "it is at revision other, which is not here). Go back to it" in said
+        assert "Traceback" not in said
+
+    python = [lent.folder / ".venv/bin/python", "-m", "dev.postgres"]
+    with subprocess.Popen(
+        [*python, "sh", "-c", "echo there; exec sleep 60"],
+        cwd=lent.folder,
+        env=lent.env,
+        stdout=subprocess.PIPE,
+    ) as user:
+        assert user.stdout
+        assert user.stdout.readline() == b"there\n"
+        orphaned = postgres_of(lent.folder)
+        shutil.rmtree(lent.folder / ".postgres")  # under a server that runs
+        assert "Running upgrade" in lent.make("migrate")
+        assert not is_alive(orphaned)
+        user.terminate()
+
+
+def refused(home: Home, *args: str, **variables: str) -> str:
+    """What `make` says, which may not do it; nobody reads more than a few lines."""
+    done = subprocess.run(
+        ["make", *args],
+        cwd=home.folder,
+        env=home.env | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2  # make's own word for a command that said no
+    assert done.stdout.count("\n") < 8, done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "variables", "sentence"),
+    [
+        (["run", "PORT=abc"], {}, "PORT is a number from 1 to 65535, not 'abc'"),
+        (["run", "PORT=99999"], {}, "not '99999'"),
+        (["run", "PORT="], {}, "not ''"),
+        (["run"], {"DATABASE_URL": "postgresql://a:b@localhost:1/c"}, "database does not answer"),
+        (["migration"], {}, "A migration needs a name: make migration name='add due date'"),
+        (["migration", "name= "], {}, "A migration needs a name"),
+        (["migration", "name=x", "kind=foo"], {}, "kind is expand, backfill or contract"),
+    ],
+)
+def test_what_is_mistyped_is_answered_by_a_sentence(
+    default_home: Home, args: list[str], variables: dict[str, str], sentence: str
+) -> None:
+    assert sentence in refused(default_home, *args, **variables)

@@ -38,4 +38,6 @@ async def refuse_old(database: Database) -> None:
     }
     if missing := sorted(f"{table}.{column}" for table, column in needed - there):
         listed = ", ".join(missing[:5])
-        raise UnsafeSettings(f"the schema lacks {listed}: run `alembic upgrade heads`")
+        raise UnsafeSettings(
+            f"the schema lacks {listed}: run `alembic upgrade heads` (`make migrate` does)"
+        )
