@@ -77,7 +77,7 @@ LEFT = {
     "make check": "tests/generated/everyday.py",
     "make documents": "tests/generated/everyday.py",
     "make contract": "tests/generated/everyday.py",
-    "make migration ": "tests/generated/test_default_life.py",
+    "make migration": "tests/generated/test_default_life.py",
     "make alerts": "tests/generated/test_alerts.py",
     "make checklist": "tests/generated/test_checklist.py",
     "make migrate": "tests/generated/everyday.py",
