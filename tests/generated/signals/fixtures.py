@@ -123,9 +123,7 @@ def serve(database_url: str, new_caller: Callable[..., dict[str, str]], tmp_path
         command = [sys.executable, "-m", "orders", "serve"]
         with (
             errors.open("wb") as stderr,
-            subprocess.Popen(
-                command, env=os.environ | given, stderr=stderr, cwd=folder
-            ) as process,
+            subprocess.Popen(command, env=os.environ | given, stderr=stderr, cwd=folder) as process,
         ):
             served = Served(process, errors, int(given["PORT"]), int(given["METRICS_PORT"]))
             try:
