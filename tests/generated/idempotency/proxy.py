@@ -28,10 +28,14 @@ class Proxy:
         """Lose every connection with the next message that holds this, and tell no side."""
         self._losing = statement.encode()
 
-    def _lose(self) -> None:
-        self._losing = None
-        for connection in self._lost:
-            connection.set()
+    def _look(self, message: bytes, cut: asyncio.Event) -> None:
+        if self._swallowing is not None and self._swallowing in message:
+            self._swallowing = None
+            cut.set()
+        if self._losing is not None and self._losing in message:
+            self._losing = None
+            for connection in self._lost:
+                connection.set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1")
@@ -53,15 +57,10 @@ class Proxy:
 
         async def up() -> None:
             while message := await reader.read(65536):
-                if self._swallowing is not None and self._swallowing in message:
-                    self._swallowing = None
-                    cut.set()
-                if self._losing is not None and self._losing in message:
-                    self._lose()
-                if lost.is_set():
-                    continue
-                self.sent.append(message)
-                ahead.write(message)
+                self._look(message, cut)
+                if not lost.is_set():
+                    self.sent.append(message)
+                    ahead.write(message)
 
         async def down() -> None:
             while message := await behind.read(65536):

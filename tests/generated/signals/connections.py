@@ -80,8 +80,7 @@ ENDLESS = {
     "a header": (GET + b"X-More: ", PIECE),
     "a path": (b"GET /", PIECE),
     "trailers": (
-        b"POST /nowhere HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"1\r\nx\r\n0\r\n",
+        b"POST /nowhere HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: here\r\n\r\n1\r\nx\r\n0\r\n",
         b"X-More: " + PIECE + b"\r\n",
     ),
 }
