@@ -226,7 +226,7 @@ def test_a_database_of_another_branch_is_refused_and_can_be_left(lent: Home) -> 
         assert "it is at revision other, which is not here). Go back to it" in said
         assert "Traceback" not in said
 
-    python = [lent.folder / ".venv/bin/python", "-m", "dev.postgres"]
+    python = [str(lent.folder / ".venv/bin/python"), "-m", "dev.postgres"]
     with subprocess.Popen(
         [*python, "sh", "-c", "echo there; exec sleep 60"],
         cwd=lent.folder,
