@@ -38,22 +38,9 @@ ANSWERS_FILE = ".copier-answers.yml"
 Answers = dict[str, Any]
 
 # What Copier takes for a yes or a no. It takes any other text for a yes.
-_YES_OR_NO = {
-    "y",
-    "yes",
-    "t",
-    "true",
-    "on",
-    "1",
-    "n",
-    "no",
-    "f",
-    "false",
-    "off",
-    "0",
-    "null",
-    "none",
-}
+_YES_OR_NO = frozenset(
+    ["y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0", "null", "none"]
+)
 
 
 @dataclass(frozen=True)

@@ -129,10 +129,12 @@ class Template:
         )
 
     def is_published(self, version: Version) -> bool:
-        """Whether `source` had the commit of `version` when this clone of it last looked."""
+        """Whether `source` had the commit of `version`, as far as this clone of it knows."""
         if self.checkout is None or self.source == str(self.checkout):
             return True
-        return bool(self._git("branch", "--remotes", "--contains", version.commit))
+        seen = ("for-each-ref", "--count=1", "refs/remotes")
+        # A clone of one tag has seen no branch: it can't tell.
+        return bool(self._git(*seen, f"--contains={version.commit}")) or not self._git(*seen)
 
     def write(self, version: Version, folder: Path) -> None:
         """Write the files of `version` into the new folder `folder`.

@@ -171,6 +171,10 @@ def test_what_was_not_pushed_is_said(small: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     pushed = new("orders", "--template", clone, "--no-install", "--dry-run", "--json")
     assert not any("push it" in each for each in document(pushed)["warnings"])
+    one_tag = ("--depth=1", "--branch=v1.0.0", f"file://{small}")
+    git(tmp_path, "-c", "advice.detachedHead=false", "clone", "--quiet", *one_tag, "tag")
+    shallow = new("orders", "--template", tmp_path / "tag", "--no-install", "--dry-run", "--json")
+    assert not any("push it" in each for each in document(shallow)["warnings"])
     build_file_tree(clone, {"template/new": ""})
     git_save(clone, tag="v1.1.0")
     result = new("orders", "--template", clone, "--no-install", "--dry-run", "--json")

@@ -16,7 +16,6 @@ from roadbed.adding.notation import fields
 from roadbed.adding.plan import Plan
 from roadbed.adding.writing import Change, require_free
 from roadbed.errors import RoadbedError
-from roadbed.service import found
 from roadbed.update.origins import Origins
 
 if TYPE_CHECKING:
@@ -38,18 +37,16 @@ class Request:
         noun: the resource, in the singular.
         fields: in the notation.
         unique: names of fields whose values no two live rows share.
-        path: the service, or a folder in it.
         template: where its template is, if not where the service says.
     """
 
     noun: str
     fields: list[str]
     unique: list[str] = field(default_factory=list)
-    path: Path = Path()
     template: str | None = None
 
 
-def plan(request: Request) -> Plan:
+def plan(request: Request, service: Service) -> Plan:
     """What adding a resource comes to; nothing is written.
 
     Raises:
@@ -57,7 +54,6 @@ def plan(request: Request) -> Plan:
     """
     noun = request.noun
     asked = fields(request.fields, request.unique, noun)
-    service = found(request.path)
     folder = modules_folder(service.folder)
     present = modules(folder)
     if noun in present:

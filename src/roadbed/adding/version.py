@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadbed.adding import formatting
@@ -20,13 +19,14 @@ from roadbed.adding.plan import Plan
 from roadbed.adding.source import Edit, edited
 from roadbed.adding.writing import Change, require_free
 from roadbed.errors import RoadbedError
-from roadbed.service import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
+    from pathlib import Path
 
     from roadbed.adding.modules import Module
+    from roadbed.service import Service
 
 _VERSION = re.compile(r"v([1-9][0-9]{0,2})")
 _SUFFIX = re.compile(r"V[1-9][0-9]*$")
@@ -39,24 +39,21 @@ class Request:
     Attributes:
         version: `v2`, the one after the newest, or that.
         resources: the modules that get routes of their own; none for all that have some.
-        path: the service, or a folder in it.
         since, sunset: the days from which the version before is deprecated and may be gone.
     """
 
     version: str
     resources: list[str] = field(default_factory=list)
-    path: Path = Path()
     since: date | None = None
     sunset: date | None = None
 
 
-def plan(request: Request) -> Plan:
+def plan(request: Request, service: Service) -> Plan:
     """What adding a version comes to; nothing is written.
 
     Raises:
         RoadbedError: it can't be added.
     """
-    service = found(request.path)
     folder = modules_folder(service.folder)
     present = modules(folder)
     served = sorted(set[int]().union(*(module.routes for module in present.values())))

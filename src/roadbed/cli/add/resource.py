@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,7 @@ def resource(
         from roadbed.adding.resource import Request, plan
         from roadbed.cli.add import telling
 
-        request = Request(noun, fields or [], unique or [], path, template)
+        request = Request(noun, fields or [], unique or [], template)
         telling.carry_out(
-            lambda: plan(request), path, dry_run=dry_run, as_json=as_json, quiet=quiet
+            partial(plan, request), path, dry_run=dry_run, as_json=as_json, quiet=quiet
         )

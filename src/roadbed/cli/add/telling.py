@@ -16,26 +16,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from roadbed.adding.plan import Plan
+    from roadbed.service import Service
 
 SCHEMA = 1  # of the JSON document
 
 
 def carry_out(
-    planned: Callable[[], Plan], path: Path, *, dry_run: bool, as_json: bool, quiet: bool
+    plan_for: Callable[[Service], Plan], path: Path, *, dry_run: bool, as_json: bool, quiet: bool
 ) -> None:
     """Plan changes to the service at `path`, make them unless it is a dry run, and tell them.
 
     Raises:
         RoadbedError: they can't be made; nothing was.
     """
-    git_dir = found(path).repository.git_dir
+    service = found(path)
+    git_dir = service.repository.git_dir
     if dry_run:
         writing.require_whole(git_dir)
-        plan = planned()
+        plan = plan_for(service)
     else:
         with writing.alone(git_dir) as journal:
-            plan = planned()
-            writing.apply(plan.service.folder, journal, plan.changes)
+            plan = plan_for(service)
+            writing.apply(service.folder, journal, plan.changes)
     for warning in () if as_json or quiet else plan.warnings:
         typer.echo(f"Warning: {warning}", err=True)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -49,9 +50,9 @@ def version(
         from roadbed.adding.version import Request, plan
         from roadbed.cli.add import telling
 
-        request = Request(name, resources or [], path, _day(deprecate), _day(sunset))
+        request = Request(name, resources or [], _day(deprecate), _day(sunset))
         telling.carry_out(
-            lambda: plan(request), path, dry_run=dry_run, as_json=as_json, quiet=quiet
+            partial(plan, request), path, dry_run=dry_run, as_json=as_json, quiet=quiet
         )
 
 
